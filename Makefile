@@ -1,0 +1,52 @@
+# Needs Python 3.11 or newer, git and make; everything else goes into .venv.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help install quickstart test test-torch lint format clean
+
+help:
+	@echo "make quickstart   train a small network on photographs and evaluate it, in minutes"
+	@echo "make test         run the tests"
+	@echo "make test-torch   run the tests that need PyTorch"
+	@echo "make lint         ruff and mypy"
+	@echo "make format       let ruff format and mend"
+	@echo "make clean        remove .venv and caches (runs/ stays)"
+
+$(VENV)/.installed: requirements.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --requirement requirements.txt
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --requirement requirements-dev.txt
+	@touch $@
+
+$(VENV)/.installed-torch: requirements-torch.txt $(VENV)/.installed-dev
+	$(BIN)/python -m pip install --quiet --requirement requirements-torch.txt
+	@touch $@
+
+install: $(VENV)/.installed
+
+quickstart: install
+	$(BIN)/python train.py --config=configs/quickstart.py --workdir=runs/quickstart
+	$(BIN)/python eval.py --config=configs/quickstart.py --workdir=runs/quickstart
+
+test: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -m "not torch"
+
+test-torch: $(VENV)/.installed-torch
+	$(BIN)/python -m pytest -m torch
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+format: $(VENV)/.installed-dev
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache
