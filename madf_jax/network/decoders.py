@@ -1,0 +1,162 @@
+"""The cascade: a recovery decoder, then refinement decoders that it guides (paper, III-C, D)."""
+
+from collections.abc import Sequence
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from flax.typing import Dtype
+
+from madf_jax.network.normalization import BatchNorm, PointwiseNorm
+from madf_jax.network.upsampling import TransposedConv, upsample
+
+_SLOPE = 0.2
+
+
+class RecoveryLevel(nn.Module):
+    """From level i to i - 1: doubles the features and fuses them with the skip connection there.
+
+    Attributes:
+        width: channels out.
+        last: level 1, which gives a picture: no normalisation, no activation.
+        axis_name: as in `BatchNorm`.
+        dtype: of computation.
+        param_dtype: of storage.
+    """
+
+    width: int
+    last: bool
+    axis_name: str | None = None
+    dtype: Dtype | None = None
+    param_dtype: Dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array, skip: jax.Array, *, train: bool) -> jax.Array:
+        """(N, H, W, C) and skip (N, 2H, 2W, S) to (N, 2H, 2W, width)."""
+        types = {"dtype": self.dtype, "param_dtype": self.param_dtype}
+        x = TransposedConv(self.width, name="up", **types)(x)
+        if not self.last:
+            x = BatchNorm(axis_name=self.axis_name, name="norm", **types)(x, train=train)
+            x = nn.leaky_relu(x, _SLOPE)
+        self.sow("intermediates", "upsampled", x)
+        init = nn.initializers.lecun_normal() if self.last else nn.initializers.he_normal()
+        fuse = nn.Conv(self.width, (3, 3), kernel_init=init, name="fuse", **types)
+        x = fuse(jnp.concatenate([skip, x], axis=-1))
+        return x if self.last else nn.relu(x)
+
+
+class RecoveryDecoder(nn.Module):
+    """The first decoder, which recovers the picture from the skip connections.
+
+    Attributes:
+        axis_name: as in `BatchNorm`.
+        dtype: of computation.
+        param_dtype: of storage.
+    """
+
+    axis_name: str | None = None
+    dtype: Dtype | None = None
+    param_dtype: Dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, skips: Sequence[jax.Array], *, train: bool) -> list[jax.Array]:
+        """Decodes.
+
+        Args:
+            skips: e_0 .. e_L of the encoder.
+            train: as in `BatchNorm`.
+
+        Returns:
+            r_0 .. r_{L-1}: r_0 is the picture out_0 (N, H, W, 3), the others guide the first
+            refinement decoder.
+        """
+        features = [skips[-1]]
+        for i in range(len(skips) - 1, 0, -1):
+            level = RecoveryLevel(
+                width=3 if i == 1 else skips[i - 1].shape[-1],
+                last=i == 1,
+                axis_name=self.axis_name,
+                dtype=self.dtype,
+                param_dtype=self.param_dtype,
+                name=f"level_{i}",
+            )
+            features.append(level(features[-1], skips[i - 1], train=train))
+        return features[:0:-1]
+
+
+class RefinementLevel(nn.Module):
+    """From level i to level i - 1 under the guidance of the decoder before.
+
+    Attributes:
+        width: channels out.
+        hidden: channels inside point-wise normalization.
+        axis_name: as in `BatchNorm`.
+        dtype: of computation.
+        param_dtype: of storage.
+    """
+
+    width: int
+    hidden: int
+    axis_name: str | None = None
+    dtype: Dtype | None = None
+    param_dtype: Dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array, guide: jax.Array, *, train: bool) -> jax.Array:
+        """(N, H, W, C) and guide (N, 2H, 2W, G) to (N, 2H, 2W, width)."""
+        types = {"dtype": self.dtype, "param_dtype": self.param_dtype}
+        x = TransposedConv(self.width, name="up", **types)(x)
+        norm = PointwiseNorm(self.hidden, axis_name=self.axis_name, name="norm", **types)
+        return nn.leaky_relu(norm(x, guide, train=train), _SLOPE)
+
+
+class RefinementDecoder(nn.Module):
+    """A decoder that sees the coarser results and paints a finer one.
+
+    Attributes:
+        hidden: channels inside point-wise normalization.
+        axis_name: as in `BatchNorm`.
+        dtype: of computation.
+        param_dtype: of storage.
+    """
+
+    hidden: int
+    axis_name: str | None = None
+    dtype: Dtype | None = None
+    param_dtype: Dtype = jnp.float32
+
+    @nn.compact
+    def __call__(
+        self,
+        skips: Sequence[jax.Array],
+        guides: Sequence[jax.Array],
+        outputs: Sequence[jax.Array],
+        *,
+        train: bool,
+    ) -> tuple[jax.Array, list[jax.Array]]:
+        """Refines.
+
+        Args:
+            skips: e_0 .. e_L of the encoder; only e_0 and e_L are read.
+            guides: features of the decoder before at levels 0 .. L - 1; level 0 is not read.
+            outputs: the pictures of all decoders before, each (N, H, W, 3).
+            train: as in `BatchNorm`.
+
+        Returns:
+            The picture (N, H, W, 3), and this decoder's features at levels 0 .. L - 1 (level 0 is
+            the picture).
+        """
+        types = {"dtype": self.dtype, "param_dtype": self.param_dtype}
+        features = [skips[-1]]
+        for i in range(len(skips) - 1, 1, -1):
+            level = RefinementLevel(
+                width=skips[i - 1].shape[-1],
+                hidden=self.hidden,
+                axis_name=self.axis_name,
+                name=f"level_{i}",
+                **types,
+            )
+            features.append(level(features[-1], guides[i - 1], train=train))
+        seen = jnp.concatenate([upsample(features[-1]), *outputs, skips[0]], axis=-1)
+        picture = nn.Conv(3, (1, 1), name="output", **types)(seen)
+        return picture, [picture, *features[:0:-1]]

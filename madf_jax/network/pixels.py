@@ -1,0 +1,48 @@
+"""Between 8-bit RGB pictures and the normalised pictures that the network and VGG read."""
+
+import jax
+import jax.numpy as jnp
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+def normalize(image: jax.Array) -> jax.Array:
+    """Brings an 8-bit picture to ImageNet's mean 0 and standard deviation 1.
+
+    Args:
+        image: (..., 3), uint8, RGB.
+
+    Returns:
+        (..., 3), float32, about [-2.2, 2.7].
+    """
+    mean, std = jnp.asarray(IMAGENET_MEAN, jnp.float32), jnp.asarray(IMAGENET_STD, jnp.float32)
+    return (image.astype(jnp.float32) / 255.0 - mean) / std
+
+
+def denormalize(image: jax.Array) -> jax.Array:
+    """The inverse of `normalize`, rounded and clipped to what a file can hold.
+
+    Args:
+        image: (..., 3), float, ImageNet-normalised RGB.
+
+    Returns:
+        (..., 3), uint8, [0, 255].
+    """
+    mean, std = jnp.asarray(IMAGENET_MEAN, jnp.float32), jnp.asarray(IMAGENET_STD, jnp.float32)
+    unit = image.astype(jnp.float32) * std + mean
+    return jnp.round(jnp.clip(unit, 0.0, 1.0) * 255.0).astype(jnp.uint8)
+
+
+def composite(image: jax.Array, output: jax.Array, mask: jax.Array) -> jax.Array:
+    """The painted picture: known pixels from `image`, holes from `output`.
+
+    Args:
+        image: (N, H, W, 3), any dtype.
+        output: (N, H, W, 3), the dtype of `image`.
+        mask: (N, H, W, 1), 1 = known, 0 = hole.
+
+    Returns:
+        (N, H, W, 3), the dtype of `image`; bit-identical to it where the mask is 1.
+    """
+    return jnp.where(mask > 0.5, image, output)

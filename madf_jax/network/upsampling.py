@@ -1,0 +1,70 @@
+"""The two ways the decoders double a picture's size."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from flax.typing import Dtype
+from jax import lax
+
+
+def transposed_convolution(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    """Transposed convolution of kernel 4, stride 2 and padding 1, by its four phases.
+
+    Output row 2h + a (a = 0, 1) sees only the input rows h - 1 + a and h + a, through two of the
+    four kernel rows; columns alike. So one 2x2 convolution computes all four phases, and none of
+    its products meets a stuffed zero. Exact; on a CPU its gradient takes a quarter of the time of a
+    convolution over a zero-stuffed input.
+
+    Args:
+        x: (N, H, W, C).
+        kernel: (4, 4, C, O), as a convolution over the zero-stuffed input padded by 2 would use it.
+
+    Returns:
+        (N, 2H, 2W, O).
+    """
+    n, height, width, channels = x.shape
+    features = kernel.shape[-1]
+    phases = kernel.reshape(2, 2, 2, 2, channels, features)  # tap y, phase a, tap x, phase b, C, O
+    phases = phases.transpose(0, 2, 4, 1, 3, 5).reshape(2, 2, channels, 4 * features)
+    # Padding by an operation of its own: on a CPU, XLA computes the kernel's gradient ten times
+    # faster so.
+    padded = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    y = lax.conv_general_dilated(
+        padded, phases, (1, 1), "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC")
+    ).reshape(n, height + 1, width + 1, 2, 2, features)
+    rows = [
+        jnp.stack([y[:, a : a + height, b : b + width, a, b] for b in range(2)], axis=3)
+        for a in range(2)
+    ]
+    return jnp.stack(rows, axis=2).reshape(n, 2 * height, 2 * width, features)
+
+
+class TransposedConv(nn.Module):
+    """Learned doubling: transposed convolution of kernel 4, stride 2, padding 1, with bias.
+
+    Attributes:
+        width: channels out, O.
+        dtype: of computation.
+        param_dtype: of storage.
+    """
+
+    width: int
+    dtype: Dtype | None = None
+    param_dtype: Dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """(N, H, W, C) to (N, 2H, 2W, O)."""
+        # Each output meets 4 of the 16 taps, so a variance of 1 needs 4 times that of the kernel's
+        # own fan-in.
+        init = nn.initializers.variance_scaling(4.0, "fan_in", "truncated_normal")
+        kernel = self.param("kernel", init, (4, 4, x.shape[-1], self.width), self.param_dtype)
+        bias = self.param("bias", nn.initializers.zeros_init(), (self.width,), self.param_dtype)
+        x, kernel, bias = nn.dtypes.promote_dtype(x, kernel, bias, dtype=self.dtype)
+        return transposed_convolution(x, kernel) + bias
+
+
+def upsample(x: jax.Array) -> jax.Array:
+    """Bilinear doubling with half-pixel centres: (N, H, W, C) to (N, 2H, 2W, C)."""
+    n, height, width, channels = x.shape
+    return jax.image.resize(x, (n, 2 * height, 2 * width, channels), "bilinear")
