@@ -1,0 +1,165 @@
+"""Incremental supervision: from coarse to fine, outputs answer to more terms (paper, III-D)."""
+
+import dataclasses
+from collections.abc import Callable, Iterable, Sequence
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+
+from madf_jax.errors import UserError
+from madf_jax.objective import terms
+
+TERMS = ("valid", "hole", "perceptual", "style", "tv")
+Features = tuple[jax.Array, ...]
+FeatureFunction = Callable[[jax.Array], Features]
+
+
+@dataclasses.dataclass(frozen=True)
+class Objective:
+    """Weights of the terms and the outputs that they supervise.
+
+    Attributes:
+        valid: weight of the L1 over known pixels.
+        hole: weight of the L1 over holes.
+        perceptual: weight of the difference of VGG features.
+        style: weight of the difference of their Gram matrices.
+        tv: weight of the composite's total variation.
+        incremental_supervision: reconstruction on every output, perceptual from output min(1, J),
+            style and total variation from output min(2, J); otherwise all terms on the last output
+            only.
+        style_indexing: 'intended', or 'release': with J = 2 the style term of output 2 reads the
+            VGG features of output 1, so that output 2 gets no style gradient. A slip of the PyTorch
+            reference, kept for comparing numbers.
+        feature_samples: how many samples of each device's batch go through VGG, an unbiased
+            estimate of the perceptual and style terms at a fraction of their cost; 0 takes all.
+    """
+
+    valid: float = 1.0
+    hole: float = 6.0
+    perceptual: float = 0.05
+    style: float = 120.0
+    tv: float = 0.1
+    incremental_supervision: bool = True
+    style_indexing: Literal["intended", "release"] = "intended"
+    feature_samples: int = 0
+
+    def __post_init__(self) -> None:
+        """Raises UserError for a negative weight or an unknown option."""
+        for name in (*TERMS, "feature_samples"):
+            if not self.weight(name) >= 0:
+                raise UserError(f"objective.{name} is {self.weight(name)}; use 0 or more")
+        if self.style_indexing not in ("intended", "release"):
+            raise UserError(
+                f"objective.style_indexing is {self.style_indexing!r}; use 'intended' or 'release'"
+            )
+
+    def weight(self, term: str) -> float:
+        """The weight of one of `TERMS`, a field of the same name."""
+        return getattr(self, term)
+
+    @property
+    def needs_vgg(self) -> bool:
+        """Whether a term with a positive weight compares VGG features."""
+        return self.perceptual > 0 or self.style > 0
+
+    def sources(self, term: str, outputs: int) -> list[int]:
+        """Which outputs, of so many in all, give the values of `term` that are summed.
+
+        Raises:
+            UserError: `style_indexing` is 'release' with more than three outputs, where the
+            reference's behaviour is not known.
+        """
+        first = {"valid": 0, "hole": 0, "perceptual": 1, "style": 2, "tv": 2}[term]
+        if not self.incremental_supervision:
+            return [outputs - 1]
+        indices = list(range(min(first, outputs - 1), outputs))
+        if term != "style" or self.style_indexing == "intended":
+            return indices
+        if outputs > 3:
+            raise UserError(
+                "objective.style_indexing='release' is known for network.refinements <= 2 only; "
+                "use 'intended'"
+            )
+        return [min(index, 1) for index in indices]
+
+
+def output_terms(
+    output: jax.Array,
+    image: jax.Array,
+    mask: jax.Array,
+    features: FeatureFunction | None = None,
+    target: Features | None = None,
+) -> dict[str, jax.Array]:
+    """Every term of one output, unweighted.
+
+    Args:
+        output: (N, H, W, 3), float, normalised.
+        image: (N, H, W, 3), float, normalised: what should have been painted.
+        mask: (N, H, W, 1), float, 1 = known.
+        features: VGG features of (N, H, W, 3) pictures; None leaves the perceptual and style terms
+            out.
+        target: features of the first samples of `image`; the terms take as many of `output`.
+
+    Returns:
+        A scalar for each of `TERMS`.
+    """
+    composite = mask * image + (1 - mask) * output
+    values = {
+        "valid": terms.valid(output, image, mask),
+        "hole": terms.hole(output, image, mask),
+        "tv": terms.total_variation(composite),
+    }
+    if features is not None and target is not None:
+        n = len(target[0])
+        # One pass over both pictures: a larger batch uses the device better.
+        both = features(jnp.concatenate([output[:n], composite[:n]]))
+        halves = [phi[:n] for phi in both], [phi[n:] for phi in both]
+        values["perceptual"] = _sum(terms.perceptual(half, target) for half in halves)
+        values["style"] = _sum(terms.style(half, target) for half in halves)
+    return values
+
+
+def total_loss(
+    objective: Objective,
+    outputs: Sequence[jax.Array],
+    image: jax.Array,
+    mask: jax.Array,
+    features: FeatureFunction | None,
+) -> tuple[jax.Array, dict[str, jax.Array]]:
+    """The weighted sum that training minimises.
+
+    Args:
+        objective: weights and supervision.
+        outputs: the pictures of the cascade, each (N, H, W, 3), float, normalised.
+        image: (N, H, W, 3), float, normalised.
+        mask: (N, H, W, 1), any real dtype, 1 = known.
+        features: VGG features of pictures; may be None if no weight needs them.
+
+    Returns:
+        The total, and each term's unweighted sum over the outputs it supervises; terms of weight 0
+        are left out.
+
+    Raises:
+        ValueError: a weight needs VGG features and there are none.
+    """
+    if objective.needs_vgg and features is None:
+        raise ValueError(
+            "objective.perceptual or objective.style is positive, without VGG features"
+        )
+    used = {term: objective.sources(term, len(outputs)) for term in TERMS if objective.weight(term)}
+    compared = {*used.get("perceptual", ()), *used.get("style", ())}
+    target = None
+    if features is not None and compared:
+        target = features(image[: objective.feature_samples or None])
+    mask = mask.astype(image.dtype)
+    values = [
+        output_terms(output, image, mask, features if index in compared else None, target)
+        for index, output in enumerate(outputs)
+    ]
+    sums = {term: _sum(values[index][term] for index in indices) for term, indices in used.items()}
+    return _sum(objective.weight(term) * value for term, value in sums.items()), sums
+
+
+def _sum(values: Iterable[jax.Array]) -> jax.Array:
+    return sum(values, start=jnp.zeros(()))
