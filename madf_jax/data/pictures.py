@@ -1,0 +1,140 @@
+"""One picture or mask file in, one array out.
+
+Every picture is uint8 (H, W, 3) RGB, upright, over white. Every mask is uint8 (S, S, 1), 1 = known,
+0 = hole. Files are untrusted: only four formats are tried, sizes are limited, and whatever a
+decoder raises becomes one `UserError` that begins with the file's name.
+"""
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from madf_jax.errors import UserError
+
+EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
+MAX_PIXELS = 178_956_970  # Pillow's own bound for a decompression bomb
+MASK_THRESHOLD = 127
+
+_FORMATS = ("JPEG", "PNG", "WEBP", "BMP")
+
+
+def find_pictures(directory: Path) -> list[str]:
+    """Names, relative to `directory`, of every picture file below it.
+
+    Args:
+      directory: searched with all its subfolders; hidden files are passed over, links to folders
+        are not followed.
+
+    Returns:
+      Sorted names with forward slashes, so the order is the same on every machine.
+
+    Raises:
+      UserError: the folder is missing or holds no file with one of `EXTENSIONS`.
+    """
+    if not directory.is_dir():
+        raise UserError(f"{directory}: there is no such folder of pictures")
+    names, others = [], 0
+    for folder, _, files in os.walk(directory):
+        for file in files:
+            if file.lower().endswith(EXTENSIONS) and not file.startswith("."):
+                names.append(Path(folder, file).relative_to(directory).as_posix())
+            else:
+                others += 1
+    if not names:
+        raise UserError(
+            f"{directory}: no pictures found; looked in all subfolders for {' '.join(EXTENSIONS)} "
+            f"and found {others} other files"
+        )
+    return sorted(names)
+
+
+def digest(names: Sequence[str]) -> str:
+    """Twelve hexadecimal digits that change with any name or with their order."""
+    return hashlib.sha256("\n".join(names).encode(errors="surrogateescape")).hexdigest()[:12]
+
+
+def read_picture(file: Path | BinaryIO, name: str | None = None) -> np.ndarray:
+    """Reads any picture as RGB.
+
+    EXIF orientation is applied, transparency is laid over white, 16-bit greyscale is scaled to
+    8 bits (Pillow alone would clip it), and of an animation the first frame is taken.
+
+    Args:
+      file: a path, or an open binary file.
+      name: what an error calls the picture; the path by default.
+
+    Returns:
+      uint8 (H, W, 3) in RGB.
+
+    Raises:
+      UserError: the file is missing, not a picture, truncated, or larger than `MAX_PIXELS`.
+    """
+    with _opened(file, name) as picture:
+        return _rgb(ImageOps.exif_transpose(picture))
+
+
+def picture_size(file: Path | BinaryIO, name: str | None = None) -> tuple[int, int]:
+    """Width and height as stored, from the header only; arguments and errors as `read_picture`."""
+    with _opened(file, name) as picture:
+        return picture.size
+
+
+def read_mask_file(
+    file: Path | BinaryIO, *, hole: str, size: int, name: str | None = None
+) -> np.ndarray:
+    """Reads any picture as a mask: grey, cut at `MASK_THRESHOLD`, resized by nearest neighbour.
+
+    Args:
+      file: a path, or an open binary file.
+      hole: 'black' when black marks the hole, 'white' when white does.
+      size: S, the side in pixels; other aspects are squashed to a square.
+      name: what an error calls the mask; the path by default.
+
+    Returns:
+      uint8 (S, S, 1), 1 = known, 0 = hole.
+
+    Raises:
+      UserError: as `read_picture`.
+    """
+    grey = np.asarray(Image.fromarray(read_picture(file, name)).convert("L"))
+    white = Image.fromarray((grey > MASK_THRESHOLD).astype(np.uint8))
+    mask = np.array(white.resize((size, size), Image.Resampling.NEAREST))[..., None]
+    return mask if hole == "black" else 1 - mask
+
+
+@contextlib.contextmanager
+def _opened(file: Path | BinaryIO, name: str | None) -> Iterator[Image.Image]:
+    try:
+        with Image.open(file, formats=_FORMATS) as picture:
+            if picture.width * picture.height > MAX_PIXELS:
+                raise Image.DecompressionBombError
+            yield picture
+    except Exception as error:  # broken files make decoders raise almost anything
+        raise UserError(f"{name or file}: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    match error:
+        case FileNotFoundError():
+            return "there is no such file"
+        case UnidentifiedImageError():
+            return "not a JPEG, PNG, WebP or BMP picture"
+        case Image.DecompressionBombError():
+            return f"has more than {MAX_PIXELS} pixels"
+    return "broken or truncated picture (" + " ".join(str(error).split()) + ")"
+
+
+def _rgb(picture: Image.Image) -> np.ndarray:
+    if picture.mode.startswith("I"):
+        grey = np.clip(np.asarray(picture), 0, 65535).astype(np.uint32)
+        return np.repeat(((grey + 128) // 257).astype(np.uint8)[..., None], 3, axis=-1)
+    if picture.has_transparency_data:
+        white = Image.new("RGBA", picture.size, "white")
+        picture = Image.alpha_composite(white, picture.convert("RGBA"))
+    return np.array(picture.convert("RGB"))

@@ -1,0 +1,204 @@
+"""Random access to pictures: `len(source)` and `source[index]`, uint8 (H, W, 3) RGB of any size.
+
+A source's repr tells which pictures it holds in which order and never where they lie, so it is the
+same after the data moved to another folder.
+"""
+
+import functools
+import os
+from collections.abc import Callable, Sequence
+from multiprocessing.pool import ThreadPool
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from absl import logging
+from tqdm import tqdm
+
+from madf_jax.data.options import PictureOptions
+from madf_jax.data.pictures import digest, find_pictures, picture_size, read_picture
+from madf_jax.data.tfds_source import TfdsSource
+from madf_jax.errors import UserError
+
+PHOTOS = {
+    "train": ("astronaut", "coffee", "rocket", "hubble_deep_field", "retina", "china"),
+    "held_out": ("chelsea", "flower"),
+}
+NAMES_SHOWN = 20
+FILES_WITHOUT_PROGRESS = 1000
+
+
+class PictureSource(Protocol):
+    """What the pipeline asks of a source."""
+
+    def __len__(self) -> int:
+        """Number of pictures."""
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        """Picture `index`, uint8 (H, W, 3) RGB."""
+
+
+class PhotoSource:
+    """Real colour photographs that come with scikit-image and scikit-learn: nothing to download.
+
+    Split by picture, never by crop. Licences:
+      astronaut (NASA), rocket (SpaceX), hubble_deep_field (NASA/ESA), retina (Häggström 2014),
+      coffee (Rachel Michetti), chelsea (Stefan van der Walt): CC0 or public domain.
+      china by danielbuechele and flower by vultilion, both on Flickr: CC BY 2.0,
+      https://creativecommons.org/licenses/by/2.0/.
+
+    Args:
+      split: 'train' (6 photographs) or 'held_out' (2).
+    """
+
+    def __init__(self, split: str) -> None:
+        self.split = split
+        self.names = PHOTOS[split]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        """Photograph `index`, read-only, kept in memory."""
+        return _photo(self.names[index])
+
+    def __repr__(self) -> str:
+        return f"PhotoSource({self.split!r})"
+
+
+class FolderSource:
+    """Every picture file below a folder, in the order of names; all are checked at the start.
+
+    Args:
+      directory: searched recursively.
+      bad_files: what to do with files that are unreadable, truncated or too small. 'refuse'
+        raises; 'skip' leaves them out with one warning that names them. A file that only turns
+        out bad when it is read is replaced under 'skip' by the next readable one, which depends
+        on the files alone and not on who reads them.
+      check: 'decode' reads every pixel; 'header' only opens files, for millions of them.
+      min_side: pixels, the shortest side a good picture may have.
+
+    Raises:
+      UserError: no folder, no pictures, no usable picture, or a bad one under 'refuse'.
+    """
+
+    def __init__(
+        self,
+        directory: Path | str,
+        bad_files: str = "skip",
+        check: str = "decode",
+        min_side: int = 32,
+    ) -> None:
+        self.directory = Path(directory)
+        self.bad_files = bad_files
+        self.min_side = min_side
+        self._warned: set[str] = set()
+        found = find_pictures(self.directory)
+        faults = _faults(found, self._read if check == "decode" else self._check_header)
+        if faults:
+            self._report(faults, len(found))
+        bad = {name for name, _ in faults}
+        self.names = [name for name in found if name not in bad]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        """Picture `index`, uint8 (H, W, 3) RGB.
+
+        Raises:
+          UserError: the file is bad after all, and bad files are refused or none is left.
+        """
+        for step in range(len(self)):
+            name = self.names[(index + step) % len(self)]
+            try:
+                return self._read(name)
+            except UserError as error:
+                if self.bad_files == "refuse":
+                    raise UserError(f"{self.directory}: {error}; {_REMEDY}") from error
+                if name not in self._warned:
+                    self._warned.add(name)
+                    logging.warning("%s: %s; the next picture is used", self.directory, error)
+        raise UserError(f"{self.directory}: none of its {len(self)} pictures can be read any more")
+
+    def __repr__(self) -> str:
+        """Number of pictures and a digest of their names in order."""
+        return f"FolderSource(pictures={len(self)}, names={digest(self.names)!r})"
+
+    def _read(self, name: str) -> np.ndarray:
+        picture = read_picture(self.directory / name, name)
+        self._check_side(name, picture.shape[:2])
+        return picture
+
+    def _check_header(self, name: str) -> None:
+        self._check_side(name, picture_size(self.directory / name, name))
+
+    def _check_side(self, name: str, sides: tuple[int, ...]) -> None:
+        if min(sides) < self.min_side:
+            raise UserError(f"{name}: shorter side is {min(sides)}, below {self.min_side} pixels")
+
+    def _report(self, faults: list[tuple[str, str]], found: int) -> None:
+        shown = "; ".join(reason for _, reason in faults[:NAMES_SHOWN])
+        more = len(faults) - NAMES_SHOWN
+        text = f"{self.directory}: {len(faults)} of {found} pictures cannot be used: {shown}"
+        text += f"; and {more} more" if more > 0 else ""
+        if self.bad_files == "refuse" or len(faults) == found:
+            raise UserError(f"{text}; {_REMEDY}")
+        logging.warning("%s; they are skipped", text)
+
+
+def open_pictures(options: PictureOptions, *, training: bool) -> PictureSource:
+    """Opens the source that section `data` names.
+
+    Args:
+      options: the section.
+      training: the training pictures, else the held-out ones.
+
+    Raises:
+      UserError: the source is missing or unusable.
+    """
+    if options.source == "photos":
+        return PhotoSource("train" if training else "held_out")
+    if options.source == "tfds":
+        split = options.train_split if training else options.evaluation_split
+        return TfdsSource(options.tfds_name, split, options.tfds_dir)
+    key = "train_path" if training else "evaluation_path"
+    directory = getattr(options, key)
+    if not directory:
+        raise UserError(f"data.source = 'folder' needs data.{key}, a folder of pictures")
+    return FolderSource(directory, options.bad_files, options.check_files, options.min_side)
+
+
+_REMEDY = "mend or remove such files, or set data.bad_files = 'skip' to go on without them"
+
+
+def _faults(names: Sequence[str], check: Callable[[str], object]) -> list[tuple[str, str]]:
+    def fault(name: str) -> tuple[str, str] | None:
+        try:
+            check(name)
+        except UserError as error:
+            return name, str(error)
+        return None
+
+    with ThreadPool(min(32, 2 * (os.cpu_count() or 1))) as pool:
+        checked = tqdm(
+            pool.imap(fault, names, chunksize=16),
+            desc="checking pictures",
+            total=len(names),
+            disable=len(names) <= FILES_WITHOUT_PROGRESS,
+        )
+        return [pair for pair in checked if pair]
+
+
+@functools.cache
+def _photo(name: str) -> np.ndarray:
+    if name in ("china", "flower"):
+        from sklearn.datasets import load_sample_image
+
+        picture = np.array(load_sample_image(f"{name}.jpg"))
+    else:
+        import skimage.data
+
+        picture = getattr(skimage.data, name)()
+    picture.flags.writeable = False
+    return picture

@@ -1,0 +1,82 @@
+"""Pictures of a prepared TensorFlow Datasets set, read without TensorFlow: uint8 (H, W, 3) RGB."""
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from madf_jax.data.pictures import read_picture
+from madf_jax.errors import UserError
+
+
+class TfdsSource:
+    """A prepared TensorFlow Datasets set with an `image` feature, read without TensorFlow.
+
+    Args:
+      name: e.g. 'places365_small', 'celeb_a', 'celeb_a_hq/256'.
+      split: TFDS's words, e.g. 'train' or 'train[:90%]'.
+      data_dir: where it was prepared; '' is TFDS's own default.
+
+    Raises:
+      UserError: not installed, not prepared as array_record (the message has the steps), no
+        such set or split, or no `image` in it.
+    """
+
+    def __init__(self, name: str, split: str, data_dir: str = "") -> None:
+        self.name = name
+        self.split = split
+        self._records = _open_tfds(name, split, data_dir)
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        """Picture `index`, uint8 (H, W, 3) RGB."""
+        encoded = self._records[index]["image"]
+        return read_picture(io.BytesIO(encoded), f"{self.name}, {self.split}, record {index}")
+
+    def __repr__(self) -> str:
+        return f"TfdsSource({self.name!r}, {self.split!r}, pictures={len(self)})"
+
+
+def _open_tfds(name: str, split: str, data_dir: str) -> Sequence[dict[str, Any]]:
+    try:
+        import tensorflow_datasets as tfds
+    except ImportError as error:
+        raise UserError(
+            "data.source = 'tfds' needs: pip install tensorflow-datasets array_record"
+        ) from error
+    where = data_dir or tfds.core.constants.DATA_DIR
+    try:
+        builder = tfds.builder(name, data_dir=where)
+    except (ValueError, AssertionError, ImportError) as error:  # name, version, a missing package
+        first_line = (str(error) or repr(error)).splitlines()[0]
+        raise UserError(f"data.tfds_name = {name!r} in {where}: {first_line}") from error
+    if not builder.is_prepared():
+        raise UserError(f"{name} is not prepared in {where}; {_steps(name, where)}")
+    if "image" not in builder.info.features:
+        raise UserError(f"{name} has no feature 'image', only {', '.join(builder.info.features)}")
+    try:
+        return builder.as_data_source(split, decoders={"image": tfds.decode.SkipDecoding()})
+    except NotImplementedError as error:
+        form = builder.info.file_format.value
+        raise UserError(
+            f"{name} in {where} is prepared as {form}, which has no random access; remove it or "
+            f"choose another data.tfds_dir, then {_steps(name, where)}"
+        ) from error
+    except ValueError as error:
+        raise UserError(f"{name} has no split {split!r}: {str(error).splitlines()[0]}") from error
+
+
+def _steps(name: str, where: str) -> str:
+    manual = (
+        f" (celeb_a_hq first needs its archives, made by hand, in {where}/downloads/manual)"
+        if name.startswith("celeb_a_hq")
+        else ""
+    )
+    return (
+        "prepare it once: pip install tensorflow-cpu importlib_resources, then python -c "
+        f"\"import tensorflow_datasets as t; t.builder('{name}', data_dir='{where}', "
+        f"file_format='array_record').download_and_prepare()\"{manual}"
+    )

@@ -1,0 +1,97 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from madf_jax.data.sources import PhotoSource
+from madf_jax.data.transforms import centre_crop, random_crop, squash
+
+COFFEE = PhotoSource("train")[1]  # 400 x 600
+LANCZOS = Image.Resampling.LANCZOS
+
+
+class Fixed(np.random.Generator):
+    """Hands out chosen numbers: the shorter side, top and left; never mirrors."""
+
+    def __init__(self, *numbers):
+        super().__init__(np.random.PCG64(0))
+        self.numbers = list(numbers)
+
+    def integers(self, *args, **kwargs):
+        return self.numbers.pop(0)
+
+    def random(self):
+        return 1.0
+
+
+@pytest.mark.parametrize("shorter", [64, 90, 230, 400, 700])
+def test_crop_first_equals_resize_first(shorter):
+    top, left, size = shorter // 10, shorter // 3, 48
+    crop = random_crop(
+        COFFEE, Fixed(shorter, top, left), size=size, resize_min=48, resize_max=999, flip=False
+    )
+    whole = Image.fromarray(COFFEE).resize((round(shorter * 1.5), shorter), LANCZOS)
+    expected = np.asarray(whole)[top : top + size, left : left + size].astype(int)
+    difference = np.abs(crop - expected)
+    # above a sixth of the size only the rounding of the filter's two passes differs
+    assert difference.max() <= (2 if shorter > 70 else 12)
+    assert difference.mean() < (0.05 if shorter > 70 else 0.8)
+
+
+def test_crop_at_full_size_copies_pixels():
+    crop = random_crop(
+        COFFEE, Fixed(400, 30, 70), size=64, resize_min=64, resize_max=400, flip=True
+    )
+    np.testing.assert_array_equal(crop, COFFEE[30:94, 70:134])
+
+
+def test_random_crop_reaches_every_place_and_length():
+    rows, columns = np.indices((200, 100), np.uint8)
+    ramp = np.stack([rows, columns, rows], -1)
+    crops = [
+        random_crop(
+            ramp,
+            np.random.default_rng(s),
+            size=50,
+            resize_min=50,
+            resize_max=100,
+            flip=False,
+        )
+        for s in range(200)
+    ]
+    extents = [int(c[..., 1].max()) - int(c[..., 1].min()) for c in crops]
+    assert min(extents) < 55 and max(extents) > 95
+    assert min(int(c[..., 0].min()) for c in crops) < 10
+    assert max(int(c[..., 0].max()) for c in crops) > 190
+
+
+def test_flip_mirrors_half_and_only_if_asked():
+    settings = {"size": 400, "resize_min": 400, "resize_max": 400}
+    square = COFFEE[:, :400]
+    for flip, expected in ((False, {False}), (True, {False, True})):
+        crops = [
+            random_crop(square, np.random.default_rng(s), flip=flip, **settings) for s in range(9)
+        ]
+        assert {bool((c == square[:, ::-1]).all()) for c in crops} == expected
+        assert all((c == square).all() or (c == square[:, ::-1]).all() for c in crops)
+
+
+def test_centre_crop_is_the_largest_centred_square():
+    rng = np.random.default_rng(0)
+    np.testing.assert_array_equal(centre_crop(COFFEE, rng, size=400), COFFEE[:, 100:500])
+
+
+def test_squash_keeps_the_whole_picture():
+    expected = Image.fromarray(COFFEE).resize((200, 200), LANCZOS)
+    np.testing.assert_allclose(squash(COFFEE, np.random.default_rng(0), size=200), expected, atol=1)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (33, 400), (400, 33), (64, 65)])
+def test_any_shape_gives_the_square(shape):
+    picture = np.full((*shape, 3), 200, np.uint8)
+    rng = np.random.default_rng(0)
+    crops = [
+        random_crop(picture, rng, size=64, resize_min=64, resize_max=99, flip=True),
+        centre_crop(picture, rng, size=64),
+        squash(picture, rng, size=64),
+    ]
+    assert all(c.shape == (64, 64, 3) and c.dtype == np.uint8 and (c == 200).all() for c in crops)
