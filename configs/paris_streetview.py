@@ -1,0 +1,18 @@
+"""Paris StreetView at 512x512, as the PyTorch reference trains it: 1,000,000 steps of 6 pictures.
+
+python train.py --config=configs/paris_streetview.py --workdir=runs/paris_streetview \
+  --config.data.train_path=PICTURES --config.data.evaluation_path=HELD_OUT \
+  --config.masks.train_path=MASKS --config.masks.evaluation_path=HELD_OUT_MASKS
+"""
+
+import ml_collections
+
+from configs import default
+
+
+def get_config() -> ml_collections.ConfigDict:
+    """Folders of pictures and of irregular masks; everything else is the default."""
+    config = default.get_config()
+    config.data.source = "folder"
+    config.masks.source = "folder"
+    return config

@@ -1,0 +1,51 @@
+"""Minutes on two CPU cores: a small network learns to fill holes in the embedded photographs.
+
+python train.py --config=configs/quickstart.py --workdir=runs/quickstart
+python eval.py --config=configs/quickstart.py --workdir=runs/quickstart
+"""
+
+import ml_collections
+
+from configs import default
+
+
+def get_config() -> ml_collections.ConfigDict:
+    """A narrow network, small crops and a short schedule."""
+    config = default.get_config()
+
+    config.network.depth = 4
+    config.network.refinements = 1
+    config.network.widths = (8, 16, 32, 32)
+    config.network.skip_widths = (24, 48, 64, 64)
+    config.network.mask_width = 8
+    config.network.hidden = 32
+
+    # Minutes are too few for texture: the terms on VGG features stay on, but lead less than in a
+    # full training.
+    config.objective.perceptual = 0.02
+    config.objective.style = 3.0
+    config.objective.feature_samples = 1
+
+    config.data.size = 64
+    config.data.resize_min = 72
+    config.data.resize_max = 256
+    config.data.evaluation_crop = "random"
+
+    config.optimizer.learning_rate = 2e-3
+    config.optimizer.schedule = "cosine"
+    config.optimizer.warmup_steps = 50
+    config.optimizer.beta2 = 0.99
+    config.optimizer.clip_norm = 1.0
+
+    config.training.batch_size = 16
+    config.training.steps = 1500
+    config.training.ema_decay = 0.995
+    config.training.log_every = 50
+    config.training.pictures_every = 500
+    config.training.validate_every = 500
+    config.training.checkpoint_every = 500
+
+    config.evaluation.count = 96
+    config.evaluation.validation_count = 32
+    config.evaluation.batch_size = 32
+    return config

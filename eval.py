@@ -1,0 +1,41 @@
+"""Evaluates a run: `python eval.py --config=configs/NAME.py --workdir=DIR [--output=DIR]`."""
+
+import sys
+from pathlib import Path
+
+from absl import app, flags, logging
+from ml_collections import config_flags
+
+from madf_jax.errors import UserError
+from madf_jax.evaluation.loop import evaluate
+from madf_jax.evaluation.report import format_table
+
+_CONFIG = config_flags.DEFINE_config_file(
+    "config", None, "The config of the run.", lock_config=True
+)
+_WORKDIR = flags.DEFINE_string("workdir", None, "Directory of the run.")
+_OUTPUT = flags.DEFINE_string("output", None, "Directory for the report; by default the run's.")
+
+
+def main(argv: list[str]) -> None:
+    """Parses flags, evaluates, prints the table and where the pictures are."""
+    if len(argv) > 1:
+        raise app.UsageError(f"unexpected argument {argv[1]!r}")
+    logging.set_verbosity(logging.INFO)
+    workdir = Path(_WORKDIR.value)
+    output = Path(_OUTPUT.value) if _OUTPUT.value else workdir
+    try:
+        summary = evaluate(_CONFIG.value, workdir, output)
+    except UserError as error:
+        sys.exit(f"eval.py: {error}")
+    print(f"\n{summary['count']} held-out pictures at step {summary['step']}:\n")
+    print(format_table(summary))
+    print(f"\nReport: {output / 'evaluation.json'}, {output / 'evaluation.csv'}")
+    print("Picture grids:")
+    for path in sorted((output / "grids").glob("*.png")):
+        print(f"  {path}")
+
+
+if __name__ == "__main__":
+    flags.mark_flags_as_required(["config", "workdir"])
+    app.run(main)

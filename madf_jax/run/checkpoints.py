@@ -1,0 +1,187 @@
+"""Orbax checkpoints of a run: saved asynchronously, checked when read, last and best kept."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any, Self
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import orbax.checkpoint as ocp
+from absl import logging
+from jax import lax
+from orbax.checkpoint.checkpoint_managers import preservation_policy as preservation
+
+from madf_jax.errors import UserError
+from madf_jax.run.state import TrainState
+
+METRIC = "psnr"
+_NAMED = 5
+
+
+@dataclasses.dataclass(frozen=True)
+class Restored:
+    """A checkpoint that was read.
+
+    Attributes:
+        step: steps taken.
+        state: the tree that was asked for.
+        notes: the JSON-able facts that were saved beside the state.
+    """
+
+    step: int
+    state: Any
+    notes: dict[str, Any]
+
+
+class Checkpoints:
+    """The checkpoints in a working directory.
+
+    A context manager: leaving it waits for the last one to be written.
+    """
+
+    def __init__(self, workdir: Path, *, keep_last: int = 1, read_only: bool = False) -> None:
+        """Opens `workdir/checkpoints`.
+
+        Args:
+            workdir: of the run.
+            keep_last: how many of the newest to keep, beside the best by `METRIC`.
+            read_only: leave everything as it is, damaged checkpoints too.
+        """
+        self._read_only = read_only
+        self._directory = workdir.absolute() / "checkpoints"
+        best = preservation.BestN(
+            get_metric_fn=lambda metrics: metrics[METRIC],
+            n=1,
+            keep_checkpoints_without_metrics=False,
+        )
+        options = ocp.CheckpointManagerOptions(
+            create=not read_only,
+            read_only=read_only,
+            cleanup_tmp_directories=not read_only,
+            preservation_policy=preservation.AnyPreservationPolicy(
+                [preservation.LatestN(keep_last), best]
+            ),
+            best_fn=lambda metrics: metrics[METRIC],
+        )
+        self._manager = ocp.CheckpointManager(self._directory, options=options)
+
+    def __enter__(self) -> Self:
+        """Itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Waits for what is being written, then closes."""
+        self._manager.wait_until_finished()
+        self._manager.close()
+
+    def save(
+        self, state: TrainState, notes: dict[str, Any], metrics: dict[str, float] | None = None
+    ) -> None:
+        """Saves in the background; a step that is already there is left alone.
+
+        Args:
+            state: replicated over all devices.
+            notes: JSON-able facts to keep beside it.
+            metrics: of a validation at this step, with `METRIC`; None if there was none.
+        """
+        step = int(state.step)
+        if step == self._manager.latest_step():
+            return
+        facts = {"notes": notes, "arrays": describe(state), "digest": digest(state)}
+        self._manager.save(
+            step,
+            args=ocp.args.Composite(
+                state=ocp.args.StandardSave(state), facts=ocp.args.JsonSave(facts)
+            ),
+            metrics=metrics,
+            force=True,
+        )
+
+    def reached_preemption(self, step: int) -> bool:
+        """Whether the scheduler will soon take the machines (with `jax.distributed` only)."""
+        return self._manager.reached_preemption(step)
+
+    def restore(self, abstract: TrainState) -> Restored | None:
+        """Reads the newest checkpoint that is whole; None if there is none.
+
+        A damaged one is reported, removed (unless `read_only`) and the one before it is read.
+
+        Args:
+            abstract: shapes, dtypes and shardings of the state.
+
+        Raises:
+            UserError: the checkpoint holds other arrays than `abstract`, so it belongs to another
+            config; or every one
+                is damaged.
+        """
+        steps = sorted(self._manager.all_steps(), reverse=True)
+        for step in steps:
+            try:
+                return self._restore(step, abstract)
+            except UserError:
+                raise
+            except Exception as error:
+                logging.error("Checkpoint %d in %s is damaged: %s", step, self._directory, error)
+                if not self._read_only:
+                    self._manager.delete(step)
+        if steps:
+            raise UserError(
+                f"{self._directory}: all of its {len(steps)} checkpoints are damaged; "
+                "start again with another --workdir"
+            )
+        return None
+
+    def _restore(self, step: int, abstract: TrainState) -> Restored:
+        facts = self._manager.restore(step, args=ocp.args.Composite(facts=ocp.args.JsonRestore()))
+        facts = facts["facts"]
+        _check_arrays(self._directory / str(step), facts["arrays"], describe(abstract))
+        args = ocp.args.Composite(state=ocp.args.StandardRestore(abstract))
+        state = self._manager.restore(step, args=args)["state"]
+        if digest(state) != facts["digest"]:
+            raise ValueError("its bytes are not those that were saved")
+        return Restored(step, state, facts["notes"])
+
+
+def describe(tree: Any) -> dict[str, str]:
+    """Name, dtype and shape of every array of a tree: `{"params/...": "float32[3,3]"}`."""
+    return {
+        jax.tree_util.keystr(path, simple=True, separator="/"): (
+            f"{leaf.dtype}[{','.join(map(str, leaf.shape))}]"
+        )
+        for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
+    }
+
+
+def digest(tree: Any) -> list[int]:
+    """A checksum for each array, computed where the array is; one changed word changes it."""
+    return np.asarray(_digest(tree)).tolist()
+
+
+@jax.jit
+def _digest(tree: Any) -> jax.Array:
+    return jnp.stack([_checksum(leaf) for leaf in jax.tree.leaves(tree)])
+
+
+def _checksum(x: jax.Array) -> jax.Array:
+    word = jnp.uint16 if x.dtype.itemsize == 2 else jnp.uint32
+    words = lax.bitcast_convert_type(x, word).reshape(-1).astype(jnp.uint32)
+    # Odd factors have inverses modulo 2**32, so no change of one word can vanish; differing ones
+    # also catch swapped words.
+    factors = 2 * jnp.arange(words.size, dtype=jnp.uint32) + 1
+    return jnp.sum(words * factors, dtype=jnp.uint32)
+
+
+def _check_arrays(path: Path, saved: dict[str, str], wanted: dict[str, str]) -> None:
+    if saved == wanted:
+        return
+    names = [name for name in sorted({*saved, *wanted}) if saved.get(name) != wanted.get(name)]
+    shown = "; ".join(
+        f"{name}: {saved.get(name, 'absent')} there, {wanted.get(name, 'absent')} by the config"
+        for name in names[:_NAMED]
+    )
+    more = f"; and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    raise UserError(
+        f"{path} was written by another config ({shown}{more}); "
+        "use its own config, or another --workdir"
+    )

@@ -1,0 +1,63 @@
+"""Adam as optax has it, with the schedule and clipping that a run asks for."""
+
+import dataclasses
+from typing import Literal
+
+import optax
+
+from madf_jax.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class OptimizerOptions:
+    """The section `optimizer` of a config.
+
+    Attributes:
+        learning_rate: of Adam, at its highest.
+        schedule: 'constant', or 'cosine' down to 0 over the run.
+        warmup_steps: steps over which the learning rate rises linearly from 0; 0 for none.
+        beta1: decay of the first moment.
+        beta2: decay of the second moment.
+        epsilon: added to the root of the second moment.
+        clip_norm: the global norm that gradients are clipped to; 0 for none.
+    """
+
+    learning_rate: float = 2e-4
+    schedule: Literal["constant", "cosine"] = "constant"
+    warmup_steps: int = 0
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-8
+    clip_norm: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Raises UserError for a value out of range."""
+        if self.schedule not in ("constant", "cosine"):
+            raise UserError(f"optimizer.schedule is {self.schedule!r}; use 'constant' or 'cosine'")
+        if not self.learning_rate > 0:
+            raise UserError(f"optimizer.learning_rate is {self.learning_rate}; use more than 0")
+        for name in ("warmup_steps", "clip_norm"):
+            if getattr(self, name) < 0:
+                raise UserError(f"optimizer.{name} is {getattr(self, name)}; use 0 or more")
+
+
+def make_schedule(options: OptimizerOptions, steps: int) -> optax.Schedule:
+    """The learning rate as a function of the step, for a run of so many steps."""
+    peak, warmup = options.learning_rate, options.warmup_steps
+    if options.schedule == "cosine":
+        main = optax.cosine_decay_schedule(peak, max(steps - warmup, 1))
+    else:
+        main = optax.constant_schedule(peak)
+    if warmup == 0:
+        return main
+    return optax.join_schedules([optax.linear_schedule(0.0, peak, warmup), main], [warmup])
+
+
+def make_optimizer(options: OptimizerOptions, steps: int) -> optax.GradientTransformation:
+    """Adam (Kingma and Ba, 2015); its state is the same with and without clipping."""
+    clip = optax.clip_by_global_norm(options.clip_norm) if options.clip_norm else optax.identity()
+    return optax.chain(
+        clip,
+        optax.scale_by_adam(options.beta1, options.beta2, options.epsilon),
+        optax.scale_by_learning_rate(make_schedule(options, steps)),
+    )

