@@ -3,12 +3,13 @@
 import sys
 from pathlib import Path
 
-from absl import app, flags, logging
+from absl import app, flags
 from ml_collections import config_flags
 
 from madf_jax.errors import UserError
 from madf_jax.evaluation.loop import evaluate
 from madf_jax.evaluation.report import format_table
+from madf_jax.run.terminal import parse_flags, show_own_lines
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config", None, "The config of the run.", lock_config=True
@@ -17,11 +18,9 @@ _WORKDIR = flags.DEFINE_string("workdir", None, "Directory of the run.")
 _OUTPUT = flags.DEFINE_string("output", None, "Directory for the report; by default the run's.")
 
 
-def main(argv: list[str]) -> None:
-    """Parses flags, evaluates, prints the table and where the pictures are."""
-    if len(argv) > 1:
-        raise app.UsageError(f"unexpected argument {argv[1]!r}")
-    logging.set_verbosity(logging.INFO)
+def main(_: list[str]) -> None:
+    """Evaluates; prints the table and where the pictures are."""
+    show_own_lines()
     workdir = Path(_WORKDIR.value)
     output = Path(_OUTPUT.value) if _OUTPUT.value else workdir
     try:
@@ -38,4 +37,4 @@ def main(argv: list[str]) -> None:
 
 if __name__ == "__main__":
     flags.mark_flags_as_required(["config", "workdir"])
-    app.run(main)
+    app.run(main, flags_parser=parse_flags)

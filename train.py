@@ -3,10 +3,12 @@
 import sys
 from pathlib import Path
 
-from absl import app, flags, logging
+import jax
+from absl import app, flags
 from ml_collections import config_flags
 
 from madf_jax.errors import UserError
+from madf_jax.run.terminal import parse_flags, show_own_lines
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config", None, "The config of the run.", lock_config=True
@@ -14,17 +16,26 @@ _CONFIG = config_flags.DEFINE_config_file(
 _WORKDIR = flags.DEFINE_string(
     "workdir", None, "Directory for checkpoints and TensorBoard's files."
 )
+_DISTRIBUTED = flags.DEFINE_bool(
+    "distributed",
+    False,
+    "Train with all processes of a job: found by themselves on TPU pods, Slurm and Open MPI, "
+    "otherwise as the three flags below say.",
+)
+_COORDINATOR = flags.DEFINE_string("coordinator", None, "HOST:PORT of process 0.")
+_NUM_PROCESSES = flags.DEFINE_integer("num_processes", None, "Processes of the job.")
+_PROCESS_ID = flags.DEFINE_integer("process_id", None, "Which of them this is, from 0.")
 
 
-def main(argv: list[str]) -> None:
-    """Parses flags and trains."""
-    if len(argv) > 1:
-        raise app.UsageError(f"unexpected argument {argv[1]!r}")
-    logging.set_verbosity(logging.INFO)
+def main(_: list[str]) -> None:
+    """Trains as the flags say."""
+    show_own_lines()
     # Imported late, so that --help and a misspelt flag answer at once: the loop loads TensorFlow
     # for TensorBoard.
     from madf_jax.training.loop import train
 
+    if _DISTRIBUTED.value:
+        jax.distributed.initialize(_COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS_ID.value)
     try:
         train(_CONFIG.value, Path(_WORKDIR.value))
     except UserError as error:
@@ -33,4 +44,4 @@ def main(argv: list[str]) -> None:
 
 if __name__ == "__main__":
     flags.mark_flags_as_required(["config", "workdir"])
-    app.run(main)
+    app.run(main, flags_parser=parse_flags)

@@ -55,6 +55,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.data.resize_min = 572  # pixels, the shorter side before the crop, at least
     config.data.resize_max = 572  # and at most; drawn uniformly
     config.data.flip = True  # flip half of the training pictures left to right
+    config.data.colour_variation = 0.0  # training: swap channels, darken each by up to this share
     config.data.evaluation_crop = "squash"  # 'squash' the whole picture, 'centre' or 'random' crop
 
     # madf_jax.data.options.MaskOptions

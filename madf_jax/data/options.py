@@ -26,6 +26,7 @@ class PictureOptions:
     resize_min: int = 286  # pixels; the shorter side is resized to a length drawn between
     resize_max: int = 286  # resize_min and resize_max, both included
     flip: bool = True  # mirror half of the training pictures
+    colour_variation: float = 0.0  # training: swap channels at random and darken each by up to this
     evaluation_crop: str = "random"  # 'random' (fixed by index), 'centre' or 'squash'
 
     def __post_init__(self) -> None:
@@ -36,6 +37,10 @@ class PictureOptions:
         _one_of("data.evaluation_crop", self.evaluation_crop, ("random", "centre", "squash"))
         _at_least("data.min_side", self.min_side, 1)
         _at_least("data.size", self.size, 16)
+        if not 0 <= self.colour_variation < 1:
+            raise UserError(
+                f"data.colour_variation must be at least 0 and below 1, got {self.colour_variation}"
+            )
         if not self.size <= self.resize_min <= self.resize_max:
             raise UserError(
                 "data.size <= data.resize_min <= data.resize_max must hold, got "

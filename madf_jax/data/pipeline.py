@@ -24,6 +24,9 @@ Batch = dict[str, np.ndarray]
 Crop = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 
 
+_CROP_KEYS = ("size", "resize_min", "resize_max", "flip", "colour_variation")
+
+
 class TrainingData(NamedTuple):
     """Training batches and what they are made from.
 
@@ -69,7 +72,7 @@ def training_data(
         )
     source = open_pictures(pictures, training=True)
     made_masks = open_masks(masks, training=True)
-    crop = _random_crop(pictures, flip=pictures.flip)
+    crop = _random_crop(pictures, flip=pictures.flip, colour_variation=pictures.colour_variation)
     dataset = (
         grain.MapDataset.range(len(source))
         .seed(seed)
@@ -84,7 +87,7 @@ def training_data(
         "batch_size": batch_size,
         "pictures": repr(source),
         "masks": repr(made_masks),
-        **{key: getattr(pictures, key) for key in ("size", "resize_min", "resize_max", "flip")},
+        **{key: getattr(pictures, key) for key in _CROP_KEYS},
     }
     return TrainingData(dataset, fingerprint)
 
@@ -112,7 +115,7 @@ def evaluation_dataset(
         raise UserError(f"count must be 0 or more and batch_size 1 or more: {count}, {batch_size}")
     source = open_pictures(pictures, training=False)
     crops: dict[str, Crop] = {
-        "random": _random_crop(pictures, flip=False),
+        "random": _random_crop(pictures, flip=False, colour_variation=0),
         "centre": functools.partial(centre_crop, size=pictures.size),
         "squash": functools.partial(squash, size=pictures.size),
     }
@@ -178,13 +181,14 @@ class _Example:
         }
 
 
-def _random_crop(pictures: PictureOptions, *, flip: bool) -> Crop:
+def _random_crop(pictures: PictureOptions, *, flip: bool, colour_variation: float) -> Crop:
     return functools.partial(
         random_crop,
         size=pictures.size,
         resize_min=pictures.resize_min,
         resize_max=pictures.resize_max,
         flip=flip,
+        colour_variation=colour_variation,
     )
 
 

@@ -71,7 +71,7 @@ def train(config: ml_collections.ConfigDict, workdir: Path) -> None:
         start = int(state.step)
         if start == 0:
             writer.write_hparams(_flat(config))
-            (workdir / "config.json").write_text(config.to_json_best_effort(indent=2) + "\n")
+            _write_config(config, workdir)
         batches = iterate(data.dataset, setup.loader, start=start)
         actions = _Actions(setup, writer, validation, checkpoints, data.fingerprint)
         for step in range(start + 1, setup.training.steps + 1):
@@ -241,6 +241,11 @@ def _local(tree: Any) -> Any:
     return jax.tree.map(lambda x: x.addressable_data(0), tree)
 
 
+def _write_config(config: ml_collections.ConfigDict, workdir: Path) -> None:
+    if jax.process_index() == 0:
+        (workdir / "config.json").write_text(config.to_json_best_effort(indent=2) + "\n")
+
+
 def _flat(config: ml_collections.ConfigDict) -> dict[str, Any]:
     return {
         f"{section}.{key}": value if isinstance(value, int | float | str) else str(value)
@@ -259,7 +264,8 @@ def _stop_signal() -> Iterator[Any]:
         asked = True
         signal.signal(number, before[number])
 
-    numbers: tuple[int, ...] = (signal.SIGTERM, signal.SIGINT)
+    # Of several processes one alone must not stop: there Orbax agrees on a step with all of them.
+    numbers: tuple[int, ...] = () if jax.process_count() > 1 else (signal.SIGTERM, signal.SIGINT)
     before = {number: signal.getsignal(number) for number in numbers}
     for number in before:
         signal.signal(number, ask)

@@ -95,3 +95,29 @@ def test_any_shape_gives_the_square(shape):
         squash(picture, rng, size=64),
     ]
     assert all(c.shape == (64, 64, 3) and c.dtype == np.uint8 and (c == 200).all() for c in crops)
+
+
+def test_colour_variation_swaps_and_darkens_channels_only():
+    settings = {"size": 64, "resize_min": 64, "resize_max": 128, "flip": True}
+    plain = random_crop(COFFEE, np.random.default_rng(3), **settings)
+    varied = random_crop(COFFEE, np.random.default_rng(3), **settings, colour_variation=0.5)
+    for channel in np.moveaxis(varied, -1, 0).astype(float):
+        gains = [channel.sum() / source.sum() for source in np.moveaxis(plain, -1, 0)]
+        errors = [
+            np.abs(channel - gain * source).max()
+            for gain, source in zip(gains, np.moveaxis(plain, -1, 0), strict=True)
+        ]
+        best = int(np.argmin(errors))
+        assert errors[best] < 1
+        assert 0.49 < gains[best] <= 1.01
+    orders = {
+        tuple(
+            np.argsort(
+                random_crop(
+                    COFFEE, np.random.default_rng(s), **settings, colour_variation=0.01
+                ).mean((0, 1))
+            )
+        )
+        for s in range(40)
+    }
+    assert len(orders) > 3
