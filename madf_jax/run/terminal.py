@@ -6,6 +6,8 @@ from pathlib import Path
 
 from absl import app, flags, logging
 
+_TALKATIVE = ("orbax", "xla_bridge")
+
 
 def parse_flags(argv: list[str]) -> list[str]:
     """Parses the flags; a mistake in one ends the program with one line.
@@ -38,10 +40,10 @@ def _told(error: BaseException) -> str:
 def show_own_lines() -> None:
     """Shows information of this package and of clu, warnings of everybody."""
     logging.set_verbosity(logging.INFO)
-    # Orbax tells fifty lines of each checkpoint, TensorFlow of its builds.
+    # Orbax tells fifty lines of each checkpoint, jax of each backend that is not there.
     logging.get_absl_handler().addFilter(
         lambda record: (
-            record.levelno > logging.converter.STANDARD_INFO or "orbax" not in record.pathname
+            record.levelname != "INFO" or not any(name in record.pathname for name in _TALKATIVE)
         )
     )
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

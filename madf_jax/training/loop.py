@@ -26,6 +26,8 @@ from madf_jax.run.setup import Setup, abstract_state, from_config, initial_state
 from madf_jax.run.state import TrainState
 from madf_jax.training.parallel import data_mesh, parallelize, replicated
 from madf_jax.training.step import Metrics, train_step
+from madf_jax.training.warm_start import warm_start
+from madf_jax.weights.checkpoint import read_weights
 from madf_jax.weights.vgg import load_vgg
 
 _SHOWN = 8
@@ -70,7 +72,6 @@ def train(config: ml_collections.ConfigDict, workdir: Path) -> None:
         state = _begin(setup, checkpoints, data.fingerprint, replicated(mesh))
         start = int(state.step)
         if start == 0:
-            writer.write_hparams(_flat(config))
             _write_config(config, workdir)
         batches = iterate(data.dataset, setup.loader, start=start)
         actions = _Actions(setup, writer, validation, checkpoints, data.fingerprint)
@@ -217,10 +218,14 @@ def _begin(
     fingerprint: dict[str, Any],
     sharding: jax.sharding.Sharding,
 ) -> TrainState:
-    """The state of the newest checkpoint, or a fresh one."""
+    """The state of the newest checkpoint; else one from the weights of `init`, or a fresh one."""
     restored = checkpoints.restore(abstract_state(setup, sharding))
     if restored is None:
+        weights = read_weights(setup.init.weights) if setup.init.weights else None
         state = jax.jit(lambda: initial_state(setup), out_shardings=sharding)()
+        if weights is not None:
+            warm = warm_start(state, weights, optimizer=setup.init.optimizer)
+            state = jax.device_put(warm, sharding)
         parameter_overview.log_parameter_overview(state.params, include_stats=False)
         return state
     saved = restored.notes.get("data", fingerprint)
@@ -244,14 +249,6 @@ def _local(tree: Any) -> Any:
 def _write_config(config: ml_collections.ConfigDict, workdir: Path) -> None:
     if jax.process_index() == 0:
         (workdir / "config.json").write_text(config.to_json_best_effort(indent=2) + "\n")
-
-
-def _flat(config: ml_collections.ConfigDict) -> dict[str, Any]:
-    return {
-        f"{section}.{key}": value if isinstance(value, int | float | str) else str(value)
-        for section, values in config.items()
-        for key, value in values.items()
-    }
 
 
 @contextmanager

@@ -54,6 +54,19 @@ def read_tensors(path: str | os.PathLike[str]) -> dict[str, Any]:
             return reader(path)
 
 
+def read_npz(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
+    """The arrays of a NumPy archive, whatever its suffix; texts are allowed beside numbers.
+
+    Raises:
+        UserError: as `read_tensors`.
+    """
+    path = pathlib.Path(path)
+    with about(path):
+        _check_file(path)
+        with _damage_told(".npz"):
+            return _read_npz(path, kinds="biufU")
+
+
 def _readers() -> dict[str, Callable[[pathlib.Path], dict[str, Any]]]:
     torch_readers = dict.fromkeys(TORCH_SUFFIXES, lambda path: torch_files.read(path, MAX_BYTES))
     return {".safetensors": _read_safetensors, ".npz": _read_npz, **torch_readers}
@@ -92,26 +105,28 @@ def _read_safetensors(path: pathlib.Path) -> dict[str, Any]:
         return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
 
 
-def _read_npz(path: pathlib.Path) -> dict[str, Any]:
+def _read_npz(path: pathlib.Path, kinds: str = "biuf") -> dict[str, Any]:
     with zipfile.ZipFile(path) as archive:
         members = archive.infolist()
         _check_size(sum(member.file_size for member in members))
         if len({member.filename for member in members}) < len(members):
             raise UserError("holds two arrays of the same name")
         return {
-            member.filename.removesuffix(".npy"): _read_member(archive, member)
+            member.filename.removesuffix(".npy"): _read_member(archive, member, kinds)
             for member in members
         }
 
 
-def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
+def _read_member(
+    archive: zipfile.ZipFile, member: zipfile.ZipInfo, kinds: str
+) -> np.ndarray:
     """One array, after its header agreed with the size of the member that holds it."""
     name = member.filename
     if not name.endswith(".npy"):
         raise UserError(f"holds {name!r}, which is no array")
     with archive.open(member) as file:
         shape, dtype = _npy_header(name, file)
-        if dtype.kind not in "biuf":
+        if dtype.kind not in kinds:
             raise UserError(f"{name!r} has dtype {dtype}, which is not a number's")
         if math.prod(shape) * dtype.itemsize != member.file_size - file.tell():
             raise UserError(f"{name!r} declares shape {shape}, which is not the size of its data")

@@ -1,0 +1,63 @@
+"""Starting a run from converted weights, also onto another number of refinement decoders."""
+
+import dataclasses
+from typing import Any
+
+import jax
+import numpy as np
+from absl import logging
+
+from madf_jax.run.optimizer import with_adam
+from madf_jax.run.state import TrainState
+from madf_jax.weights.checkpoint import Weights
+from madf_jax.weights.generator import compare_with_network
+
+
+def warm_start(fresh: TrainState, weights: Weights, *, optimizer: bool) -> TrainState:
+    """The state before the first step of a run that begins with `weights`.
+
+    Decoders that the weights lack stay as they were initialised, those that the network lacks are
+    left out, and the log names both. The step begins at 0, so that the run's own schedule holds.
+
+    Args:
+        fresh: the initial state of the run's network, on the host or on devices.
+        weights: of a network of the same depth and widths.
+        optimizer: take Adam's moments too, if there are any and no decoder is missing or left out.
+
+    Returns:
+        The state, its taken parts NumPy arrays.
+
+    Raises:
+        UserError: the weights fit no network of this depth and these widths.
+    """
+    params = _merge(weights.params, fresh.params)
+    batch_stats = _merge(weights.batch_stats, fresh.batch_stats)
+    compare_with_network(
+        {"params": params, "batch_stats": batch_stats},
+        {"params": fresh.params, "batch_stats": fresh.batch_stats},
+    )
+    missing = sorted(set(fresh.params) - set(weights.params))
+    dropped = sorted(set(weights.params) - set(fresh.params))
+    if missing:
+        logging.info("init.weights: %s: not in the file, fresh", ", ".join(missing))
+    if dropped:
+        logging.info("init.weights: %s: not in this network, left out", ", ".join(dropped))
+    ema = fresh.ema
+    if ema is not None:
+        ema = _merge(weights.ema or weights.params, fresh.params)
+        ema = jax.tree.map(np.array, ema)
+    opt_state = fresh.opt_state
+    if optimizer and weights.adam is not None:
+        if missing or dropped:
+            logging.info("init.weights: Adam's moments are left out, since the decoders differ")
+        else:
+            adam = weights.adam
+            opt_state = with_adam(opt_state, adam.mu, adam.nu, adam.count)
+            logging.info("init.weights: with Adam's moments after %d updates", adam.count)
+    return dataclasses.replace(
+        fresh, params=params, batch_stats=batch_stats, opt_state=opt_state, ema=ema
+    )
+
+
+def _merge(given: dict[str, Any], fresh: dict[str, Any]) -> dict[str, Any]:
+    return {name: given.get(name, fresh[name]) for name in fresh}
