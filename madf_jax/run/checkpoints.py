@@ -1,6 +1,7 @@
 """Orbax checkpoints of a run: saved asynchronously, checked when read, last and best kept."""
 
 import dataclasses
+import textwrap
 from pathlib import Path
 from typing import Any, Self
 
@@ -141,6 +142,43 @@ class Checkpoints:
         if digest(state) != facts["digest"]:
             raise ValueError("its bytes are not those that were saved")
         return Restored(step, state, facts["notes"])
+
+
+def read_checkpoint(path: Path) -> Restored:
+    """Reads one checkpoint without its run's config, onto the host.
+
+    Args:
+        path: `workdir/checkpoints/STEP`.
+
+    Returns:
+        The state as plain nested dicts, lists and NumPy arrays.
+
+    Raises:
+        UserError: it is no checkpoint of a run, or it is damaged.
+    """
+    try:
+        with ocp.Checkpointer(ocp.JsonCheckpointHandler()) as reader:
+            facts = reader.restore(path.absolute() / "facts")
+        with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as reader:
+            saved = reader.metadata(path.absolute() / "state").item_metadata.tree
+            # As NumPy arrays, since the devices of the run may not be here.
+            arrays = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), saved)
+            state = reader.restore(
+                path.absolute() / "state", args=ocp.args.PyTreeRestore(restore_args=arrays)
+            )
+        leaves = dict(zip(describe(state), jax.tree.leaves(state), strict=True))
+        whole = describe(state) == facts["arrays"]
+        whole = whole and digest([leaves[name] for name in facts["arrays"]]) == facts["digest"]
+        step, notes = int(state["step"]), facts["notes"]
+    except Exception as error:  # damaged files make Orbax raise almost anything
+        raise UserError(f"{path}: is no checkpoint of a run, or damaged: {_line(error)}") from None
+    if not whole:
+        raise UserError(f"{path}: is damaged: its bytes are not those that were saved")
+    return Restored(step, state, notes)
+
+
+def _line(error: Exception) -> str:
+    return textwrap.shorten(str(error) or type(error).__name__, width=300, placeholder=" ...")
 
 
 def describe(tree: Any) -> dict[str, str]:

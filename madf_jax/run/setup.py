@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import ml_collections
 
 from madf_jax.data.options import LoaderOptions, MaskOptions, PictureOptions
@@ -13,7 +14,7 @@ from madf_jax.network import MADF
 from madf_jax.objective.supervision import Objective
 from madf_jax.run.optimizer import OptimizerOptions, make_optimizer
 from madf_jax.run.options import EvaluationOptions, InitOptions, TrainingOptions
-from madf_jax.run.state import AXIS, TrainState, make_state
+from madf_jax.run.state import AXIS, TrainState, init_variables, make_state
 
 # Arguments of MADF that no user sets: the first follows from `training.batch_norm`, linen's
 # machinery sets the others.
@@ -54,7 +55,7 @@ def from_config(config: ml_collections.ConfigDict) -> Setup:
     }
     synchronised = sections["training"].batch_norm == "synchronised"
     network = _build("network", MADF, config.network, axis_name=AXIS if synchronised else None)
-    _check_size(network, sections["data"])
+    _check_network(network, sections["data"])
     return Setup(network=network, **sections)
 
 
@@ -63,6 +64,15 @@ def initial_state(setup: Setup) -> TrainState:
     tx = make_optimizer(setup.optimizer, setup.training.steps)
     key = jax.random.key(setup.training.seed)
     return make_state(setup.network, tx, key, keep_ema=setup.training.ema_decay > 0)
+
+
+def create_state(setup: Setup, sharding: jax.sharding.Sharding) -> TrainState:
+    """Computes `initial_state` where `sharding` says."""
+    # Hundreds of random arrays, each computed once: optimising their program takes longer than
+    # running it, minutes on a CPU.
+    options = {"xla_backend_optimization_level": 0} if jax.default_backend() == "cpu" else None
+    create = jax.jit(lambda: initial_state(setup), out_shardings=sharding, compiler_options=options)
+    return create()
 
 
 def abstract_state(setup: Setup, sharding: jax.sharding.Sharding) -> TrainState:
@@ -88,7 +98,18 @@ def _check_keys(where: str, given: set[str], known: set[str]) -> None:
         raise UserError(f"{where} lacks the key {missing[0]!r}; configs/default.py holds every key")
 
 
-def _check_size(network: MADF, data: PictureOptions) -> None:
+def _check_network(network: MADF, data: PictureOptions) -> None:
+    for name in ("dtype", "param_dtype"):
+        try:
+            jnp.dtype(getattr(network, name))
+        except TypeError:
+            raise UserError(
+                f"network.{name} is {getattr(network, name)!r}; use 'float32' or 'bfloat16'"
+            ) from None
+    try:
+        jax.eval_shape(lambda: init_variables(network, jax.random.key(0)))
+    except (ValueError, TypeError) as error:
+        raise UserError(f"config.network: {error}") from error
     step = 2**network.depth
     if data.size % step:
         raise UserError(

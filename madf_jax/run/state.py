@@ -41,11 +41,7 @@ def init_variables(network: MADF, key: jax.Array) -> dict[str, Any]:
     """Fresh `params` and `batch_stats` of a network; they depend on no picture's size."""
     side = 2**network.depth
     shape = (1, side, side)
-    # `jit` so that nothing of the forward pass is computed, only what the variables need.
-    init = jax.jit(
-        lambda k: network.init(k, jnp.zeros((*shape, 3)), jnp.ones((*shape, 1)), train=True)
-    )
-    return init(key)
+    return network.init(key, jnp.zeros((*shape, 3)), jnp.ones((*shape, 1)), train=True)
 
 
 def make_state(

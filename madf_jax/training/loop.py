@@ -22,7 +22,7 @@ from madf_jax.evaluation.scoring import mean_psnr
 from madf_jax.objective.vgg import VGG16
 from madf_jax.run.checkpoints import METRIC, Checkpoints
 from madf_jax.run.optimizer import make_optimizer, make_schedule
-from madf_jax.run.setup import Setup, abstract_state, from_config, initial_state
+from madf_jax.run.setup import Setup, abstract_state, create_state, from_config
 from madf_jax.run.state import TrainState
 from madf_jax.training.parallel import data_mesh, parallelize, replicated
 from madf_jax.training.step import Metrics, train_step
@@ -148,9 +148,11 @@ class _Actions:
         self._since, self._metrics = now, []
         lr = float(self._schedule(step - 1))
         self._writer.write_scalars(step, {**means, "learning_rate": lr, "images_per_second": rate})
-        if not np.isfinite(means["loss"]):
+        # The gradient too: it can be broken where the loss still is not, and breaks the weights.
+        if not np.isfinite([means["loss"], means["grad_norm"]]).all():
             raise UserError(
-                f"the loss is not finite between steps {step - len(seen) + 1} and {step}; "
+                f"the loss or its gradient is not finite between steps "
+                f"{step - len(seen) + 1} and {step}; "
                 "nothing of them was saved. "
                 "Lower optimizer.learning_rate or set optimizer.clip_norm, and start again: "
                 "the run goes on from its last checkpoint"
@@ -222,7 +224,7 @@ def _begin(
     restored = checkpoints.restore(abstract_state(setup, sharding))
     if restored is None:
         weights = read_weights(setup.init.weights) if setup.init.weights else None
-        state = jax.jit(lambda: initial_state(setup), out_shardings=sharding)()
+        state = create_state(setup, sharding)
         if weights is not None:
             warm = warm_start(state, weights, optimizer=setup.init.optimizer)
             state = jax.device_put(warm, sharding)

@@ -66,7 +66,7 @@ def train_step(
     grads = lax.pmean(grads, AXIS)
     updates, opt_state = tx.update(grads, state.opt_state, state.params)
     params = optax.apply_updates(state.params, updates)
-    metrics = {"loss": total, **lax.pmean(terms, AXIS), "grad_norm": optax.global_norm(grads)}
+    metrics = {"loss": total, **lax.pmean(terms, AXIS), "grad_norm": optax.tree.norm(grads)}
     state = TrainState(
         step=state.step + 1,
         params=params,

@@ -1,0 +1,70 @@
+"""What all tests share: four CPU devices in one process, quick compilation, narrow networks."""
+
+import os
+
+# Nearly all of the tests' time goes into compiling programs that run once. Read by JAX's backend
+# when it starts.
+os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_backend_optimization_level=0"
+
+import jax
+import numpy as np
+import pytest
+
+from madf_jax.network import MADF
+
+jax.config.update("jax_platforms", "cpu")
+jax.config.update("jax_num_cpu_devices", 4)
+
+
+def narrow_network(**changes):
+    widths = {"widths": (4, 6), "skip_widths": (6, 8), "mask_width": 3, "hidden": 4}
+    return MADF(**{"depth": 3, "refinements": 2, **widths, **changes})
+
+
+def variables_by_rule(network, seed=0):
+    """Variables of a trained-looking network: nothing is 0, variances are positive."""
+    side = 2**network.depth
+    shapes = jax.eval_shape(
+        lambda: network.init(
+            jax.random.key(0), np.zeros((1, side, side, 3)), np.ones((1, side, side, 1)), train=True
+        )
+    )
+    generator = np.random.default_rng(seed)
+
+    def fill(path, leaf):
+        name = path[-1].key
+        if name == "count":
+            return np.full(leaf.shape, 7, leaf.dtype)
+        values = generator.standard_normal(leaf.shape)
+        if name in ("var", "scale"):
+            values = np.exp(0.3 * values)
+        elif name == "kernel":
+            values = values * np.sqrt(2 / np.prod(leaf.shape[:-1]))
+        else:
+            values = 0.1 * values
+        return values.astype(leaf.dtype)
+
+    return jax.tree_util.tree_map_with_path(fill, shapes)
+
+
+def pictures_and_masks(count=2, size=16, seed=0):
+    """uint8 pictures (N, S, S, 3) and masks (N, S, S, 1) with a hole of a third of the pixels."""
+    generator = np.random.default_rng(seed)
+    image = generator.integers(0, 256, (count, size, size, 3), dtype=np.uint8)
+    mask = (generator.random((count, size, size, 1)) > 1 / 3).astype(np.uint8)
+    return image, mask
+
+
+@pytest.fixture(scope="session")
+def make_network():
+    return narrow_network
+
+
+@pytest.fixture(scope="session")
+def make_variables():
+    return variables_by_rule
+
+
+@pytest.fixture(scope="session")
+def make_batch():
+    return pictures_and_masks

@@ -1,0 +1,193 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from madf_jax.errors import UserError
+from madf_jax.objective import terms
+from madf_jax.objective.supervision import TERMS, Objective, output_terms, total_loss
+
+OFF = dict.fromkeys(TERMS, 0.0)
+
+
+def features(picture):
+    """Stands in for VGG-16: two stages that no pixel escapes."""
+    return jnp.square(picture) + picture, picture[:, ::2, ::2] * picture[:, 1::2, 1::2]
+
+
+@pytest.fixture(scope="module")
+def case():
+    generator = np.random.default_rng(0)
+    image, *outputs = generator.standard_normal((5, 2, 4, 4, 3)).astype(np.float32)
+    mask = generator.integers(0, 2, (2, 4, 4, 1)).astype(np.uint8)
+    return outputs, image, mask
+
+
+@pytest.mark.parametrize(
+    ("refinements", "expected"),
+    [
+        (0, {"valid": [0], "hole": [0], "perceptual": [0], "style": [0], "tv": [0]}),
+        (1, {"valid": [0, 1], "hole": [0, 1], "perceptual": [1], "style": [1], "tv": [1]}),
+        (
+            2,
+            {
+                "valid": [0, 1, 2],
+                "hole": [0, 1, 2],
+                "perceptual": [1, 2],
+                "style": [2],
+                "tv": [2],
+            },
+        ),
+        (
+            3,
+            {
+                "valid": [0, 1, 2, 3],
+                "hole": [0, 1, 2, 3],
+                "perceptual": [1, 2, 3],
+                "style": [2, 3],
+                "tv": [2, 3],
+            },
+        ),
+    ],
+)
+def test_incremental_supervision_asks_more_of_finer_outputs(refinements, expected):
+    objective = Objective()
+    assert {term: objective.sources(term, refinements + 1) for term in TERMS} == expected
+
+
+@pytest.mark.parametrize("indexing", ["intended", "release"])
+@pytest.mark.parametrize("outputs", [1, 2, 3, 4])
+def test_without_it_all_terms_ask_the_last_output(outputs, indexing):
+    objective = Objective(incremental_supervision=False, style_indexing=indexing)
+    assert [objective.sources(term, outputs) for term in TERMS] == [[outputs - 1]] * 5
+
+
+@pytest.mark.parametrize(("outputs", "source"), [(1, 0), (2, 1), (3, 1)])
+def test_the_releases_slip_differs_for_two_refinements_only(outputs, source):
+    release = Objective(style_indexing="release")
+    assert release.sources("style", outputs) == [source]
+    assert release.sources("tv", outputs) == Objective().sources("tv", outputs)
+
+
+def test_the_releases_slip_is_refused_where_it_is_not_known():
+    with pytest.raises(UserError, match=r"refinements <= 2.*'intended'"):
+        Objective(style_indexing="release").sources("style", 4)
+
+
+def test_the_total_is_the_weighted_sum_in_closed_form(case):
+    outputs, image, mask = case
+    weights = {"valid": 1.5, "hole": 6.0, "perceptual": 0.25, "style": 12.0, "tv": 0.5}
+    total, sums = total_loss(Objective(**weights), outputs[:3], image, mask, features)
+    composites = [np.where(mask == 1, image, output) for output in outputs]
+    known = mask.astype(np.float32)
+    target = features(image)
+
+    def compared(term, index):
+        pair = outputs[index], composites[index]
+        return sum(term(features(picture), target) for picture in pair)
+
+    expected = {
+        "valid": sum(terms.valid(outputs[i], image, known) for i in range(3)),
+        "hole": sum(terms.hole(outputs[i], image, known) for i in range(3)),
+        "perceptual": compared(terms.perceptual, 1) + compared(terms.perceptual, 2),
+        "style": compared(terms.style, 2),
+        "tv": terms.total_variation(composites[2]),
+    }
+    assert sums.keys() == expected.keys()
+    for term, value in expected.items():
+        np.testing.assert_allclose(sums[term], value, rtol=1e-5, err_msg=term)
+    weighted = sum(weights[term] * value for term, value in expected.items())
+    np.testing.assert_allclose(total, weighted, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("indexing", "reached"), [("intended", [False, False, True]), ("release", [False, True, False])]
+)
+def test_which_output_gets_the_style_gradient(case, indexing, reached):
+    outputs, image, mask = case
+    objective = Objective(**{**OFF, "style": 1.0}, style_indexing=indexing)
+    slopes = jax.grad(lambda o: total_loss(objective, o, image, mask, features)[0])(outputs[:3])
+    assert [bool(np.any(slope)) for slope in slopes] == reached
+
+
+def test_the_release_takes_the_value_of_output_1(case):
+    outputs, image, mask = case
+    objective = Objective(**{**OFF, "style": 2.0}, style_indexing="release")
+    total, sums = total_loss(objective, outputs[:3], image, mask, features)
+    expected = output_terms(outputs[1], image, mask.astype(np.float32), features, features(image))[
+        "style"
+    ]
+    np.testing.assert_allclose(sums["style"], expected, rtol=1e-6)
+    np.testing.assert_allclose(total, 2 * expected, rtol=1e-6)
+
+
+def test_feature_samples_are_the_first_and_their_mean_is_the_whole(case):
+    outputs, image, mask = case
+    weights = {**OFF, "perceptual": 1.0, "style": 1.0}
+    seen = []
+
+    def spy(picture):
+        seen.append(len(picture))
+        return features(picture)
+
+    def total(objective, order):
+        arguments = [output[order] for output in outputs[:1]], image[order], mask[order]
+        return float(total_loss(objective, *arguments, spy)[0])
+
+    whole = total(Objective(**weights), [0, 1])
+    assert seen == [2, 4]
+    one = Objective(**weights, feature_samples=1)
+    first, second = total(one, [0, 1]), total(one, [1, 0])
+    assert seen[2:4] == [1, 2]
+    alone = total(Objective(**weights), [0])
+    assert first == pytest.approx(alone, rel=1e-5)
+    assert first != pytest.approx(second, rel=1e-3)
+    assert (first + second) / 2 == pytest.approx(whole, rel=1e-5)
+
+
+def test_terms_of_weight_zero_are_left_out_and_vgg_is_not_called(case):
+    outputs, image, mask = case
+    objective = Objective(perceptual=0, style=0, tv=0)
+
+    def never(picture):
+        raise AssertionError("VGG was called")
+
+    assert not objective.needs_vgg
+    total, sums = total_loss(objective, outputs, image, mask, never)
+    assert sums.keys() == {"valid", "hole"}
+    assert total_loss(objective, outputs, image, mask, None)[0] == total
+
+
+def test_outputs_without_feature_terms_do_not_go_through_vgg(case):
+    outputs, image, mask = case
+    seen = []
+
+    def spy(picture):
+        seen.append(picture)
+        return features(picture)
+
+    total_loss(Objective(), outputs[:3], image, mask, spy)
+    assert len(seen) == 1 + 2
+
+
+@pytest.mark.parametrize("weight", ["perceptual", "style"])
+def test_a_term_that_needs_vgg_is_refused_without_it(case, weight):
+    outputs, image, mask = case
+    objective = Objective(**{**OFF, weight: 1.0})
+    assert objective.needs_vgg
+    with pytest.raises(ValueError, match="without VGG features"):
+        total_loss(objective, outputs, image, mask, None)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"hole": -1.0}, r"objective\.hole is -1\.0; use 0 or more"),
+        ({"style": float("nan")}, r"objective\.style is nan"),
+        ({"feature_samples": -2}, r"objective\.feature_samples is -2"),
+        ({"style_indexing": "odd"}, r"objective\.style_indexing is 'odd'; use 'intended' or"),
+    ],
+)
+def test_values_out_of_range_name_their_key(changes, message):
+    with pytest.raises(UserError, match=message):
+        Objective(**changes)

@@ -1,0 +1,115 @@
+"""The configs: every one builds, every key is documented and read."""
+
+import ast
+import dataclasses
+import importlib
+import io
+import tokenize
+from pathlib import Path
+
+import pytest
+
+from madf_jax.objective.supervision import TERMS
+from madf_jax.run.setup import Setup, from_config
+
+ROOT = Path(__file__).parents[1]
+CONFIGS = sorted(path.stem for path in (ROOT / "configs").glob("*.py") if path.stem != "__init__")
+
+
+def get_config(name):
+    return importlib.import_module(f"configs.{name}").get_config()
+
+
+def keys_of(config):
+    return {f"{section}.{key}" for section in config for key in config[section]}
+
+
+def names_read():
+    """Attributes that the package reads, and strings (for `getattr`) outside of range checks."""
+    names = set(TERMS)
+    for path in (ROOT / "madf_jax").rglob("*.py"):
+        todo = [ast.parse(path.read_text())]
+        while todo:
+            node = todo.pop()
+            if isinstance(node, ast.FunctionDef) and node.name == "__post_init__":
+                continue
+            if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load):
+                names.add(node.attr)
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                names.add(node.value)
+            todo.extend(ast.iter_child_nodes(node))
+    return names
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_every_config_builds(name):
+    setup = from_config(get_config(name))
+    for field in dataclasses.fields(Setup):
+        assert isinstance(getattr(setup, field.name), field.type)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_every_config_has_the_defaults_keys_and_is_locked(name):
+    config = get_config(name)
+    assert keys_of(config) == keys_of(get_config("default"))
+    with pytest.raises(AttributeError, match="learning_rte"):
+        config.optimizer.learning_rte = 1.0
+
+
+def test_each_sections_keys_are_its_constructors_arguments():
+    config = get_config("default")
+    fields = {field.name: field.type for field in dataclasses.fields(Setup)}
+    assert set(config) == set(fields)
+    for section, constructor in fields.items():
+        arguments = {field.name for field in dataclasses.fields(constructor) if field.init}
+        # What linen's machinery sets, and what follows from `training.batch_norm`.
+        assert set(config[section]) == arguments - {"parent", "name", "axis_name"}
+
+
+def test_every_key_is_read():
+    names = names_read()
+    assert not {key for key in keys_of(get_config("default")) if key.split(".")[1] not in names}
+
+
+def test_every_key_of_the_default_has_a_comment():
+    text = (ROOT / "configs" / "default.py").read_text()
+    tokens = tokenize.generate_tokens(io.StringIO(text).readline)
+    commented = {token.start[0] for token in tokens if token.type == tokenize.COMMENT}
+    assignments = {
+        ast.unparse(node.targets[0]).removeprefix("config."): range(
+            node.lineno, node.end_lineno + 1
+        )
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.Assign)
+    }
+    keys = keys_of(get_config("default"))
+    assert keys <= assignments.keys()
+    assert not {key for key in keys if commented.isdisjoint(assignments[key])}
+
+
+def test_the_default_is_the_setting_of_the_pytorch_reference():
+    setup = from_config(get_config("default"))
+    network = setup.network.clone(axis_name=None, dtype=None)
+    assert network == type(network)(param_dtype="float32")
+    assert (setup.training.batch_size, setup.training.steps) == (6, 1_000_000)
+    assert (setup.data.size, setup.data.resize_min, setup.data.resize_max) == (512, 572, 572)
+    weights = [setup.objective.weight(term) for term in TERMS]
+    assert dict(zip(TERMS, weights, strict=True)) == {
+        "valid": 1.0,
+        "hole": 6.0,
+        "perceptual": 0.05,
+        "style": 120.0,
+        "tv": 0.1,
+    }
+    optimizer = setup.optimizer
+    assert (optimizer.learning_rate, optimizer.schedule, optimizer.warmup_steps) == (
+        2e-4,
+        "constant",
+        0,
+    )
+    assert (optimizer.beta1, optimizer.beta2, optimizer.epsilon, optimizer.clip_norm) == (
+        0.9,
+        0.999,
+        1e-8,
+        0.0,
+    )

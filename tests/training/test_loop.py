@@ -1,0 +1,256 @@
+"""The training loop on a shrunk quickstart: 30 steps take a second or two once compiled."""
+
+import contextlib
+import functools
+import json
+import os
+import signal
+
+import jax
+import numpy as np
+import pytest
+from jax.experimental.compilation_cache import compilation_cache
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.util import tensor_util
+
+from configs import quickstart
+from madf_jax.errors import UserError
+from madf_jax.run.checkpoints import Checkpoints
+from madf_jax.run.setup import abstract_state, from_config
+from madf_jax.training import loop
+
+STEPS, EVERY, STOP = 30, 15, 20
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compilation_kept(tmp_path_factory):
+    """Each call of `train` compiles anew, as a new process would; the cache makes that quick."""
+    settings = {
+        "jax_compilation_cache_dir": str(tmp_path_factory.mktemp("compiled")),
+        "jax_persistent_cache_min_compile_time_secs": 0.0,
+        "jax_persistent_cache_min_entry_size_bytes": -1,
+    }
+    before = {name: getattr(jax.config, name) for name in settings}
+    for name, value in settings.items():
+        jax.config.update(name, value)
+    compilation_cache.reset_cache()
+    yield
+    for name, value in before.items():
+        jax.config.update(name, value)
+    compilation_cache.reset_cache()
+
+
+def shrunk(**changes):
+    config = quickstart.get_config()
+    values = {
+        "network.depth": 3,
+        "network.refinements": 0,
+        "network.widths": (4, 6),
+        "network.skip_widths": (6, 8),
+        "network.mask_width": 3,
+        "network.hidden": 4,
+        "objective.perceptual": 0.0,
+        "objective.style": 0.0,
+        "data.size": 16,
+        "data.resize_min": 18,
+        "data.resize_max": 64,
+        "loader.num_threads": 1,
+        "optimizer.learning_rate": 1e-2,
+        "optimizer.warmup_steps": 2,
+        "training.batch_size": 4,
+        "training.steps": STEPS,
+        "training.log_every": 5,
+        "training.pictures_every": STEPS,
+        "training.validate_every": STEPS,
+        "training.checkpoint_every": EVERY,
+        "evaluation.validation_count": 2,
+        "evaluation.batch_size": 2,
+    }
+    config.update_from_flattened_dict({**values, **changes})
+    return config
+
+
+def last_state(config, workdir):
+    device = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+    with Checkpoints(workdir, read_only=True) as checkpoints:
+        return checkpoints.restore(abstract_state(from_config(config), device))
+
+
+def saved_steps(workdir):
+    return sorted(int(path.name) for path in (workdir / "checkpoints").iterdir())
+
+
+def assert_identical(one, other):
+    assert jax.tree.structure(one) == jax.tree.structure(other)
+    for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True):
+        assert (a.dtype, np.asarray(a).tobytes()) == (b.dtype, np.asarray(b).tobytes())
+
+
+@pytest.fixture(scope="module")
+def whole_run(tmp_path_factory):
+    """The working directory of an uninterrupted run."""
+    workdir = tmp_path_factory.mktemp("runs") / "whole"
+    loop.train(shrunk(), workdir)
+    return workdir
+
+
+@pytest.fixture(scope="module")
+def events(whole_run):
+    accumulator = EventAccumulator(str(whole_run))
+    accumulator.Reload()
+    return accumulator
+
+
+def scalars(events, tag):
+    return {
+        event.step: float(tensor_util.make_ndarray(event.tensor_proto))
+        for event in events.Tensors(tag)
+    }
+
+
+def test_the_loss_falls(events):
+    losses = scalars(events, "loss")
+    assert list(losses) == list(range(5, STEPS + 1, 5))
+    assert losses[STEPS] < 0.8 * losses[5]
+
+
+def test_tensorboard_gets_scalars_and_pictures(events):
+    tags = set(events.Tags()["tensors"])
+    assert {"loss", "valid", "hole", "tv", "grad_norm"} <= tags
+    assert {"learning_rate", "images_per_second", "validation_psnr"} <= tags
+    assert not {"perceptual", "style"} & tags
+    rates = scalars(events, "learning_rate")
+    assert 0 < rates[STEPS] < rates[5] <= 1e-2
+    assert scalars(events, "validation_psnr").keys() == {STEPS}
+    (picture,) = events.Tensors("pictures")
+    # Width and height of two rows of masked picture, output, composite, original.
+    assert picture.step == STEPS
+    assert [int(x) for x in picture.tensor_proto.string_val[:2]] == [4 * 16, 2 * 16]
+
+
+def test_the_config_stands_beside_the_checkpoints(whole_run):
+    assert json.loads((whole_run / "config.json").read_text())["training"]["steps"] == STEPS
+    assert saved_steps(whole_run) == [EVERY, STEPS]
+
+
+class Killed(Exception):
+    """Stands for the end of the process."""
+
+
+def interrupt(monkeypatch, action):
+    """Does `action` at batch `STOP` of the first run; returns where each run began to read."""
+    starts, real = [], loop.iterate
+
+    @functools.wraps(real)
+    def iterate(dataset, loader, **options):
+        batches = real(dataset, loader, **options)
+        if "start" not in options:
+            return batches
+        starts.append(options["start"])
+        if len(starts) > 1:
+            return batches
+        return (act(batch) if i == STOP else batch for i, batch in enumerate(batches, start=1))
+
+    def act(batch):
+        action()
+        return batch
+
+    monkeypatch.setattr(loop, "iterate", iterate)
+    return starts
+
+
+def kill():
+    raise Killed
+
+
+def ask_to_stop():
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+@pytest.mark.parametrize(("action", "left_at"), [(kill, EVERY), (ask_to_stop, STOP)])
+def test_stopped_and_resumed_equals_uninterrupted(
+    whole_run, tmp_path, monkeypatch, action, left_at
+):
+    """Parameters, statistics, optimizer, average and the batches seen, bit by bit."""
+    config, handler = shrunk(), signal.getsignal(signal.SIGTERM)
+    starts = interrupt(monkeypatch, action)
+    with contextlib.suppress(Killed):
+        loop.train(config, tmp_path)
+    assert signal.getsignal(signal.SIGTERM) is handler
+    assert last_state(config, tmp_path).step == left_at
+    loop.train(config, tmp_path)
+    assert starts == [0, left_at]
+    resumed, uninterrupted = last_state(config, tmp_path), last_state(config, whole_run)
+    assert resumed.step == STEPS
+    assert resumed.state.ema is not None
+    assert_identical(resumed.state, uninterrupted.state)
+    assert resumed.notes == uninterrupted.notes
+
+
+def test_a_finished_run_is_left_alone_and_changed_data_is_told(whole_run, monkeypatch):
+    told = []
+    monkeypatch.setattr(loop.logging, "warning", lambda text, *values: told.append(text % values))
+    before = last_state(shrunk(), whole_run)
+    loop.train(shrunk(**{"training.seed": 5}), whole_run)
+    assert_identical(last_state(shrunk(), whole_run).state, before.state)
+    assert [text for text in told if "step 30 the data changed in seed" in text]
+
+
+def test_another_config_is_refused_and_nothing_is_deleted(whole_run):
+    with pytest.raises(
+        UserError, match=r"written by another config.*mask_conv/bias: float32\[3\] there"
+    ):
+        loop.train(shrunk(**{"network.mask_width": 4}), whole_run)
+    assert saved_steps(whole_run) == [EVERY, STEPS]
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_is_not_saved(tmp_path, monkeypatch):
+    begin = loop._begin
+
+    def begin_broken(*arguments):
+        state = begin(*arguments)
+        return state.replace(params=jax.tree.map(lambda x: x * np.float32(np.nan), state.params))
+
+    monkeypatch.setattr(loop, "_begin", begin_broken)
+    with pytest.raises(
+        UserError, match=r"not finite between steps 1 and 5; nothing of .* was saved"
+    ):
+        loop.train(shrunk(**{"training.checkpoint_every": 5}), tmp_path)
+    assert saved_steps(tmp_path) == []
+
+
+def never(*_, **__):
+    raise AssertionError("too late")
+
+
+def test_missing_vgg_weights_are_refused_before_anything_compiles(tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "parallelize", never)
+    monkeypatch.setattr(loop, "training_data", never)
+    missing = str(tmp_path / "missing.safetensors")
+    with pytest.raises(UserError, match=r"missing\.safetensors"):
+        loop.train(
+            shrunk(**{"objective.style": 1.0, "init.vgg_weights": missing}), tmp_path / "run"
+        )
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_batch_that_the_devices_do_not_share_evenly_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "parallelize", never)
+    with pytest.raises(UserError, match=r"training\.batch_size is 6; use a multiple of the 4"):
+        loop.train(shrunk(**{"training.batch_size": 6}), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_second_signal_takes_effect_at_once(number):
+    taken = []
+    before = signal.signal(number, lambda *_: taken.append(number))
+    try:
+        with loop._stop_signal() as asked:
+            assert not asked()
+            os.kill(os.getpid(), number)
+            assert (asked(), taken) == (True, [])
+            os.kill(os.getpid(), number)
+            assert taken == [number]
+    finally:
+        signal.signal(number, before)
