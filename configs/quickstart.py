@@ -40,12 +40,12 @@ def get_config() -> ml_collections.ConfigDict:
     config.optimizer.clip_norm = 1.0
 
     config.training.batch_size = 16
-    config.training.steps = 1500
+    config.training.steps = 1200
     config.training.ema_decay = 0.995
     config.training.log_every = 50
-    config.training.pictures_every = 500
-    config.training.validate_every = 500
-    config.training.checkpoint_every = 500
+    config.training.pictures_every = 400
+    config.training.validate_every = 400
+    config.training.checkpoint_every = 400
 
     config.evaluation.count = 96
     config.evaluation.validation_count = 32

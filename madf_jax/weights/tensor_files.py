@@ -117,9 +117,7 @@ def _read_npz(path: pathlib.Path, kinds: str = "biuf") -> dict[str, Any]:
         }
 
 
-def _read_member(
-    archive: zipfile.ZipFile, member: zipfile.ZipInfo, kinds: str
-) -> np.ndarray:
+def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, kinds: str) -> np.ndarray:
     """One array, after its header agreed with the size of the member that holds it."""
     name = member.filename
     if not name.endswith(".npy"):

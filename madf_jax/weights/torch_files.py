@@ -23,7 +23,8 @@ _MAX_VALUES = 100_000
 _MAX_NESTING = 16
 
 
-def _torch() -> Any:
+def import_torch() -> Any:
+    """PyTorch, new enough to read files safely; a `UserError` names the extra without it."""
     try:
         import torch
     except ImportError:
@@ -51,7 +52,7 @@ def read(path: pathlib.Path, max_bytes: int) -> dict[str, Any]:
         UserError: no PyTorch, a file that would run code, that is too large, damaged, or holds no
             dict.
     """
-    torch = _torch()
+    torch = import_torch()
     with path.open("rb") as file:
         zipped = file.read(4) == b"PK\x03\x04"
     if zipped:
@@ -112,7 +113,7 @@ class _ToNumpy:
 
 def write(path: pathlib.Path, content: Mapping[str, Any]) -> None:
     """Writes what `read` returns, arrays as tensors, in PyTorch's zip format."""
-    torch = _torch()
+    torch = import_torch()
 
     def tensors(value: Any) -> Any:
         if isinstance(value, Mapping):

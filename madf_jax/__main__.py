@@ -1,0 +1,142 @@
+"""The command line: `python -m madf_jax COMMAND`, a subcommand for each task of a user."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from madf_jax.errors import UserError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs a command.
+
+    Returns:
+        The exit status: 1 for a user's mistake or numbers past the tolerance; argparse ends the
+        program with 2 for arguments it can't read.
+    """
+    parser = argparse.ArgumentParser("madf_jax", description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_convert(commands)
+    _add_compare(commands)
+    _add_numbers(commands)
+    args = parser.parse_args(argv)
+    try:
+        return args.run(args)
+    except UserError as error:
+        print(f"madf_jax: {error}", file=sys.stderr)
+        return 1
+
+
+def _quieten() -> None:
+    # Orbax warns of files that its own handlers do without.
+    from absl import logging
+
+    logging.set_verbosity(logging.ERROR)
+
+
+def _add_convert(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser(
+        "convert",
+        help="weights between the PyTorch reference's files, ours and runs",
+        description="Converts weights. The kind follows from the path: .pth or .pt (the PyTorch "
+        "reference's checkpoint), .safetensors, .npz, or a directory: a run's working directory "
+        "(its newest checkpoint) or one checkpoints/STEP in it.",
+    )
+    parser.add_argument("source", metavar="IN", type=Path)
+    parser.add_argument("target", metavar="OUT", type=Path)
+    parser.add_argument(
+        "--prefixes", action="store_true", help="write the reference's names with its prefixes"
+    )
+    parser.add_argument(
+        "--ema", action="store_true", help="write the averaged weights of a run as the model"
+    )
+    parser.add_argument("--force", action="store_true", help="write although OUT is there")
+    parser.set_defaults(run=_convert)
+
+
+def _convert(args: argparse.Namespace) -> int:
+    from madf_jax.interop.convert import convert
+
+    _quieten()
+    options = {"prefixes": args.prefixes, "ema": args.ema, "force": args.force}
+    print(*convert(args.source, args.target, **options), sep="\n")
+    return 0
+
+
+def _add_compare(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser(
+        "compare",
+        help="our numbers with the PyTorch reference's",
+        description="Compares what this package computes with what the PyTorch reference recorded "
+        "(--recorded) or computes here (--reference). Exits with 1 past the tolerance.",
+    )
+    other = parser.add_mutually_exclusive_group(required=True)
+    other.add_argument("--recorded", metavar="CASE.npz", type=Path, help="a recorded case")
+    other.add_argument(
+        "--reference", metavar="DIR", type=Path, help="a checkout of MADF-inpainting/Pytorch-MADF"
+    )
+    parser.add_argument(
+        "--weights", metavar="W", required=True, help="rule:SALT, or whatever convert reads"
+    )
+    parser.add_argument("--float64", action="store_true", help="compute in float64")
+    recorded = parser.add_argument_group("with --recorded")
+    recorded.add_argument("--vgg", metavar="FILE", type=Path, help="VGG-16, if W does not hold it")
+    recorded.add_argument("--json", metavar="OUT", type=Path, help="write all rows there too")
+    live = parser.add_argument_group("with --reference")
+    live.add_argument("--image", metavar="I", type=Path, help="a picture, with --mask")
+    live.add_argument("--mask", metavar="M", type=Path, help="black = hole, with --image")
+    live.add_argument("--size", metavar="S", type=int, help="side of both, pixels (512)")
+    live.add_argument("--output", metavar="DIR", type=Path, help="where comparison.png goes (here)")
+    parser.set_defaults(run=_compare, parser=parser)
+
+
+def _compare(args: argparse.Namespace) -> int:
+    recorded, live = ("vgg", "json"), ("image", "mask", "size", "output")
+    for name in live if args.recorded else recorded:
+        if getattr(args, name) is not None:
+            args.parser.error(f"--{name} is for --{'reference' if args.recorded else 'recorded'}")
+    if (args.image is None) != (args.mask is None):
+        args.parser.error("--image and --mask go together")
+    if args.size is not None and args.size < 1:
+        args.parser.error("--size must be positive")
+    _quieten()
+    from madf_jax.interop import command
+
+    if args.recorded:
+        return command.compare_recorded(
+            args.recorded, args.weights, args.vgg, args.json, double=args.float64
+        )
+    return command.compare_reference(
+        args.reference,
+        args.weights,
+        (args.image, args.mask),
+        args.size or 512,
+        args.output or Path(),
+        double=args.float64,
+    )
+
+
+def _add_numbers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser(
+        "numbers",
+        help="write the page of measured numbers",
+        description="Compares recorded cases in float64, float32 and bfloat16 with weights made "
+        "by rule, and writes the results as Markdown.",
+    )
+    parser.add_argument("--output", metavar="FILE", type=Path, default=Path("docs/numbers.md"))
+    parser.add_argument("cases", metavar="CASE.npz", type=Path, nargs="+")
+    parser.set_defaults(run=_numbers)
+
+
+def _numbers(args: argparse.Namespace) -> int:
+    from madf_jax.interop.numbers import write_numbers
+
+    _quieten()
+    write_numbers(args.output, args.cases)
+    print(f"wrote {args.output}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Between the PyTorch reference and this package: converting weights, comparing numbers."""
