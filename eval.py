@@ -30,9 +30,9 @@ def main(_: list[str]) -> None:
     print(f"\n{summary['count']} held-out pictures at step {summary['step']}:\n")
     print(format_table(summary))
     print(f"\nReport: {output / 'evaluation.json'}, {output / 'evaluation.csv'}")
-    print("Picture grids:")
-    for path in sorted((output / "grids").glob("*.png")):
-        print(f"  {path}")
+    grids = sorted((output / "grids").glob("*.png"))
+    if grids:
+        print(f"{len(grids)} picture grids: {grids[0]} to {grids[-1].name}")
 
 
 if __name__ == "__main__":

@@ -115,6 +115,6 @@ def get_config() -> ml_collections.ConfigDict:
     config.evaluation.count = 0  # pictures; 0 = each held-out picture once
     config.evaluation.validation_count = 64  # pictures of a validation while training
     config.evaluation.batch_size = 8  # pictures at a time
-    config.evaluation.grids = 16  # examples drawn as picture grids
+    config.evaluation.grids = 64  # examples drawn as picture grids, the first so many
 
     return config.lock()

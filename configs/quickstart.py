@@ -47,7 +47,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.training.validate_every = 400
     config.training.checkpoint_every = 400
 
-    config.evaluation.count = 96
+    config.evaluation.count = 64
     config.evaluation.validation_count = 32
     config.evaluation.batch_size = 32
     return config

@@ -43,6 +43,8 @@ def evaluate(config: ml_collections.ConfigDict, workdir: Path, output: Path) -> 
     )
     grids = output / "grids"
     grids.mkdir(parents=True, exist_ok=True)
+    for stale in grids.glob("[0-9][0-9][0-9][0-9].png"):
+        stale.unlink()
     scores = []
     batches = tqdm(
         iterate(dataset, setup.loader), total=len(dataset), unit="batch", desc="evaluate"

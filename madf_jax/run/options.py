@@ -80,14 +80,14 @@ class EvaluationOptions:
         count: pictures; 0 takes each held-out picture once.
         validation_count: pictures of a validation while training.
         batch_size: pictures at a time.
-        grids: examples drawn as picture grids.
+        grids: examples drawn as picture grids, the first so many.
     """
 
     seed: int = 1
     count: int = 0
     validation_count: int = 64
     batch_size: int = 8
-    grids: int = 16
+    grids: int = 64
 
     def __post_init__(self) -> None:
         """Raises UserError for a value out of range."""
