@@ -34,7 +34,7 @@ quickstart: install
 	$(BIN)/python eval.py --config=configs/quickstart.py --workdir=runs/quickstart
 
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -m "not torch"
+	$(BIN)/python -m pytest
 
 test-torch: $(VENV)/.installed-torch
 	$(BIN)/python -m pytest -m torch
