@@ -150,8 +150,8 @@ def iterate(
 class _Shuffle:
     """A new permutation each epoch.
 
-    grain's own `shuffle` looks for each index by walking a cycle of 2**16 positions: 4 ms an
-    example for six pictures, more than all the rest together.
+    grain's own `shuffle` looks for each index by walking a cycle of 2**16 positions, which for a
+    few pictures is more work than making the example.
     """
 
     seed: int

@@ -12,8 +12,7 @@ def transposed_convolution(x: jax.Array, kernel: jax.Array) -> jax.Array:
 
     Output row 2h + a (a = 0, 1) sees only the input rows h - 1 + a and h + a, through two of the
     four kernel rows; columns alike. So one 2x2 convolution computes all four phases, and none of
-    its products meets a stuffed zero. Exact; on a CPU its gradient takes a quarter of the time of a
-    convolution over a zero-stuffed input.
+    its products meets a stuffed zero. Exact.
 
     Args:
         x: (N, H, W, C).
@@ -26,8 +25,8 @@ def transposed_convolution(x: jax.Array, kernel: jax.Array) -> jax.Array:
     features = kernel.shape[-1]
     phases = kernel.reshape(2, 2, 2, 2, channels, features)  # tap y, phase a, tap x, phase b, C, O
     phases = phases.transpose(0, 2, 4, 1, 3, 5).reshape(2, 2, channels, 4 * features)
-    # Padding by an operation of its own: on a CPU, XLA computes the kernel's gradient ten times
-    # faster so.
+    # Padding by an operation of its own: on a CPU, XLA takes a slow path for the gradient of the
+    # kernel of a padded 2x2 convolution.
     padded = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
     y = lax.conv_general_dilated(
         padded, phases, (1, 1), "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC")

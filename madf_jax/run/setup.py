@@ -69,7 +69,7 @@ def initial_state(setup: Setup) -> TrainState:
 def create_state(setup: Setup, sharding: jax.sharding.Sharding) -> TrainState:
     """Computes `initial_state` where `sharding` says."""
     # Hundreds of random arrays, each computed once: optimising their program takes longer than
-    # running it, minutes on a CPU.
+    # running it.
     options = {"xla_backend_optimization_level": 0} if jax.default_backend() == "cpu" else None
     create = jax.jit(lambda: initial_state(setup), out_shardings=sharding, compiler_options=options)
     return create()

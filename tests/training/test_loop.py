@@ -18,6 +18,7 @@ from madf_jax.errors import UserError
 from madf_jax.run.checkpoints import Checkpoints
 from madf_jax.run.setup import abstract_state, from_config
 from madf_jax.training import loop
+from madf_jax.weights.checkpoint import Weights, write_weights
 
 STEPS, EVERY, STOP = 30, 15, 20
 
@@ -131,6 +132,20 @@ def test_tensorboard_gets_scalars_and_pictures(events):
 def test_the_config_stands_beside_the_checkpoints(whole_run):
     assert json.loads((whole_run / "config.json").read_text())["training"]["steps"] == STEPS
     assert saved_steps(whole_run) == [EVERY, STEPS]
+
+
+def test_a_run_starts_from_converted_weights(whole_run, tmp_path):
+    state = last_state(shrunk(), whole_run).state
+    write_weights(tmp_path / "w.npz", Weights(state.params, state.batch_stats))
+    changes = {"training.steps": 1, "optimizer.learning_rate": 1e-12}
+    config = shrunk(**changes, **{"init.weights": str(tmp_path / "w.npz")})
+    loop.train(config, tmp_path / "run")
+    after = last_state(config, tmp_path / "run").state
+    assert after.step == 1
+    for given, kept in zip(
+        jax.tree.leaves(state.params), jax.tree.leaves(after.params), strict=True
+    ):
+        np.testing.assert_allclose(kept, given, rtol=1e-6, atol=1e-9)
 
 
 class Killed(Exception):

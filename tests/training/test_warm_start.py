@@ -1,0 +1,103 @@
+"""Runs that begin with converted weights."""
+
+import re
+
+import jax
+import numpy as np
+import optax
+import pytest
+
+from madf_jax.errors import UserError
+from madf_jax.run.optimizer import OptimizerOptions, make_optimizer
+from madf_jax.run.state import TrainState
+from madf_jax.training import warm_start as module
+from madf_jax.training.warm_start import warm_start
+from madf_jax.weights.adam import Adam
+from madf_jax.weights.checkpoint import Weights
+
+
+@pytest.fixture
+def told(monkeypatch):
+    lines = []
+    monkeypatch.setattr(module.logging, "info", lambda text, *values: lines.append(text % values))
+    return lines
+
+
+@pytest.fixture
+def make_fresh(make_network, make_variables):
+    def make(refinements, *, keep_ema=False, **changes):
+        variables = make_variables(make_network(refinements=refinements, **changes), seed=1)
+        params = variables["params"]
+        return TrainState(
+            step=np.int32(0),
+            params=params,
+            batch_stats=variables["batch_stats"],
+            opt_state=make_optimizer(OptimizerOptions(), 10).init(params),
+            ema=params if keep_ema else None,
+        )
+
+    return make
+
+
+@pytest.fixture
+def weights(make_network, make_variables):
+    """Of a network with one refinement decoder, after 70 steps."""
+    variables = make_variables(make_network(refinements=1), seed=2)
+    moments = (jax.tree.map(np.ones_like, variables["params"]) for _ in range(2))
+    return Weights(**variables, step=70, adam=Adam(*moments, count=70))
+
+
+def equal(one, other):
+    return jax.tree.all(jax.tree.map(np.array_equal, one, other))
+
+
+def adam_of(state):
+    (adam,) = (part for part in state.opt_state if isinstance(part, optax.ScaleByAdamState))
+    return adam
+
+
+def test_the_same_network_takes_everything_and_counts_its_own_steps(make_fresh, weights, told):
+    state = warm_start(make_fresh(1, keep_ema=True), weights, optimizer=True)
+    assert equal(state.params, weights.params)
+    assert equal(state.batch_stats, weights.batch_stats)
+    assert equal(state.ema, weights.params)
+    assert equal(adam_of(state).mu, weights.adam.mu)
+    assert (int(adam_of(state).count), int(state.step)) == (70, 0)
+    schedule = state.opt_state[-1]
+    assert int(jax.tree.leaves(schedule)[0]) == 0
+    assert told == ["init.weights: with Adam's moments after 70 updates"]
+
+
+def test_adams_moments_can_be_left_behind(make_fresh, weights):
+    state = warm_start(make_fresh(1), weights, optimizer=False)
+    assert equal(adam_of(state), adam_of(make_fresh(1)))
+    assert state.ema is None
+
+
+@pytest.mark.parametrize(
+    ("refinements", "taken", "message"),
+    [
+        (
+            3,
+            ["refinement_decoder_0"],
+            "refinement_decoder_1, refinement_decoder_2: not in the file",
+        ),
+        (0, [], "refinement_decoder_0: not in this network"),
+    ],
+)
+def test_another_number_of_decoders(make_fresh, weights, told, refinements, taken, message):
+    fresh = make_fresh(refinements)
+    state = warm_start(fresh, weights, optimizer=True)
+    for name, params in state.params.items():
+        source = weights if name in ("encoder", "recovery_decoder", *taken) else fresh
+        assert equal(params, source.params[name]), name
+    # Moments of some parameters only would make Adam's first steps uneven.
+    assert equal(adam_of(state), adam_of(fresh))
+    assert message in told[0]
+    assert "Adam's moments are left out" in told[1]
+
+
+@pytest.mark.parametrize("changes", [{"hidden": 5}, {"depth": 4}, {"widths": (4, 8)}])
+def test_another_network_is_refused_by_name(make_fresh, weights, changes):
+    with pytest.raises(UserError, match=re.escape("params/")):
+        warm_start(make_fresh(1, **changes), weights, optimizer=True)
