@@ -9,14 +9,16 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "madf_jax"
 MIDDLE = {"errors"}
+LAYERS = MIDDLE | {"convolution"}
 RUN = {"errors", "network", "objective", "data"}
 EVALUATION = RUN | {"metrics", "run"}
 EDGE = {*EVALUATION, "weights", "evaluation", "training"}
 # Which rooms a room may import, beside itself: the graph runs from the edge to the middle.
 ALLOWED = {
     "errors": set(),
-    "network": MIDDLE,
-    "objective": MIDDLE,
+    "convolution": MIDDLE,
+    "network": LAYERS,
+    "objective": LAYERS,
     "data": MIDDLE,
     "metrics": MIDDLE,
     "weights": MIDDLE,

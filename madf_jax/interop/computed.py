@@ -16,7 +16,6 @@ import numpy as np
 import optax
 
 from madf_jax.interop.case import Case
-from madf_jax.interop.products import with_products
 from madf_jax.network import MADF
 from madf_jax.network.decoders import RecoveryLevel, RefinementLevel
 from madf_jax.network.encoder import EncoderLevel
@@ -87,7 +86,7 @@ class Model:
         self._vgg = None if weights.vgg is None else on_device({"params": weights.vgg}, dtype)
         self._image, self._mask = jnp.asarray(case.image, dtype), jnp.asarray(case.mask, dtype)
         self._target: Any = None
-        self._terms = self._compiled(self._output_terms)
+        self._terms = self._jit(self._output_terms)
 
     def infer(self) -> tuple[list[np.ndarray], dict[str, np.ndarray]]:
         """The outputs in inference mode, and activations by the reference's names of modules."""
@@ -102,7 +101,7 @@ class Model:
                 mutable=["intermediates"],
             )
 
-        outputs, captured = jax.device_get(self._compiled(apply)(self.variables))
+        outputs, captured = jax.device_get(self._jit(apply)(self.variables))
         return list(outputs), _activations(captured["intermediates"], outputs)
 
     def outputs_in_training(self) -> list[np.ndarray]:
@@ -114,21 +113,19 @@ class Model:
             )
             return outputs
 
-        return list(jax.device_get(self._compiled(apply)(self.variables)))
+        return list(jax.device_get(self._jit(apply)(self.variables)))
 
     def losses(self, outputs: list[np.ndarray]) -> dict[str, np.ndarray]:
         """Each term of each output, (J + 1,); terms of VGG features only with a trunk."""
         if self._vgg is not None and self._target is None:
-            self._target = self._compiled(_features)(self._vgg, self._image)
+            self._target = self._jit(_features)(self._vgg, self._image)
         each = [self._terms(output, self._vgg, self._target) for output in outputs]
         return {term: np.asarray([values[term] for values in each]) for term in each[0]}
 
     def train(self, steps: int) -> Iterator[Step]:
         """Steps of Adam as the PyTorch reference sets it, on the one batch."""
         tx = make_optimizer(OptimizerOptions(), steps)
-        # Convolutions go first: the derivative of one is a convolution of another form.
-        loss = self._without_convolutions(self._loss)
-        differentiate = self._jit(jax.value_and_grad(loss, has_aux=True))
+        differentiate = self._jit(jax.value_and_grad(self._loss, has_aux=True))
         params, batch_stats = self.variables["params"], self.variables["batch_stats"]
         opt_state = tx.init(params)
 
@@ -178,12 +175,6 @@ class Model:
     def _output_terms(self, output: jax.Array, vgg: Any, target: Any) -> dict[str, jax.Array]:
         features = None if vgg is None else functools.partial(_features, vgg)
         return output_terms(output, self._image, self._mask, features, target)
-
-    def _compiled(self, function: Any) -> Any:
-        return self._jit(self._without_convolutions(function))
-
-    def _without_convolutions(self, function: Any) -> Any:
-        return with_products(function) if self._double else function
 
     def _jit(self, function: Any) -> Any:
         # Products of matrices take the time, so the code around them need not be optimised.

@@ -66,8 +66,6 @@ def _kernel_deviation(row: Row, widths: Widths) -> float:
         gain = 2 / widths.mask_channels
     elif row.layout is layouts.FILTERS_BIAS:
         gain = 0.5
-    elif row.layout is layouts.TRANSPOSED_CONVOLUTION:
-        fan_in //= 4  # each pixel put out meets a quarter of the window
     if row.path.startswith("recovery_decoder/level_1/") or row.path.endswith("/output/kernel"):
         gain = 1.0
     if row.path.endswith(("norm/scale/kernel", "norm/bias/kernel")):

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from flax.typing import Dtype
 
+from madf_jax.convolution import Conv, convolution
 from madf_jax.network.normalization import BatchNorm, PointwiseNorm
 from madf_jax.network.upsampling import TransposedConv, upsample
 
@@ -40,7 +41,7 @@ class RecoveryLevel(nn.Module):
             x = nn.leaky_relu(x, _SLOPE)
         self.sow("intermediates", "upsampled", x)
         init = nn.initializers.lecun_normal() if self.last else nn.initializers.he_normal()
-        fuse = nn.Conv(self.width, (3, 3), kernel_init=init, name="fuse", **types)
+        fuse = Conv(self.width, 3, kernel_init=init, name="fuse", **types)
         x = fuse(jnp.concatenate([skip, x], axis=-1))
         return x if self.last else nn.relu(x)
 
@@ -110,6 +111,34 @@ class RefinementLevel(nn.Module):
         return nn.leaky_relu(norm(x, guide, train=train), _SLOPE)
 
 
+class PictureConv(nn.Module):
+    """1x1 convolution to a picture, of features at half of its size and of channels at its size.
+
+    It stands for doubling the features and convolving everything. Doubling keeps sums of channels,
+    so here three channels are doubled instead of all. Exact.
+
+    Attributes:
+        dtype: of computation.
+        param_dtype: of storage.
+    """
+
+    dtype: Dtype | None = None
+    param_dtype: Dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, features: jax.Array, seen: jax.Array) -> jax.Array:
+        """(N, H, W, C) and (N, 2H, 2W, S) to (N, 2H, 2W, 3)."""
+        channels = features.shape[-1]
+        shape = (1, 1, channels + seen.shape[-1], 3)
+        kernel = self.param("kernel", nn.initializers.lecun_normal(), shape, self.param_dtype)
+        bias = self.param("bias", nn.initializers.zeros_init(), (3,), self.param_dtype)
+        features, seen, kernel, bias = nn.dtypes.promote_dtype(
+            features, seen, kernel, bias, dtype=self.dtype
+        )
+        doubled = upsample(convolution(features, kernel[:, :, :channels]))
+        return doubled + convolution(seen, kernel[:, :, channels:]) + bias
+
+
 class RefinementDecoder(nn.Module):
     """A decoder that sees the coarser results and paints a finer one.
 
@@ -157,6 +186,6 @@ class RefinementDecoder(nn.Module):
                 **types,
             )
             features.append(level(features[-1], guides[i - 1], train=train))
-        seen = jnp.concatenate([upsample(features[-1]), *outputs, skips[0]], axis=-1)
-        picture = nn.Conv(3, (1, 1), name="output", **types)(seen)
+        seen = jnp.concatenate([*outputs, skips[0]], axis=-1)
+        picture = PictureConv(name="output", **types)(features[-1], seen)
         return picture, [picture, *features[:0:-1]]

@@ -12,14 +12,9 @@ import jax.numpy as jnp
 from flax.typing import Dtype, Initializer
 from jax import lax
 
+from madf_jax.convolution import convolution
+
 Form = Literal["factored", "patches"]
-_LAYOUT = ("NHWC", "HWIO", "NHWC")
-
-
-def strided_padding(kernel_size: int) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Zeros around a picture for a stride-2 convolution that halves it; 'SAME' pads otherwise."""
-    half = kernel_size // 2
-    return ((half, half), (half, half))
 
 
 def filter_by_windows(
@@ -39,9 +34,10 @@ def filter_by_windows(
     Returns:
         (N, H/2, W/2, O), before the activation.
     """
-    size = kernel.shape[0]
+    size = len(kernel)
+    edges = ((size // 2, size // 2),) * 2
     patches = lax.conv_general_dilated_patches(
-        features, (size, size), (2, 2), strided_padding(size), dimension_numbers=_LAYOUT
+        features, (size, size), (2, 2), edges, dimension_numbers=("NHWC", "HWIO", "NHWC")
     )
     patches = patches.reshape(*patches.shape[:3], features.shape[-1], size, size)
     filters = jnp.einsum("nhwm,yxcmo->nhwcyxo", mask_features, kernel)
@@ -54,22 +50,16 @@ def filter_factored(
 ) -> jax.Array:
     """The same function as `filter_by_windows` without ever building a filter.
 
-    Filters are linear in the mask features, so filtering distributes over them: one convolution
-    with (M + 1) * O outputs, then a contraction over M + 1. Exact. Arguments and result as in
+    Filters are linear in the mask features, so filtering distributes over them: a convolution with
+    M * O outputs, contracted over M, and one for the bias. Exact. Arguments and result as in
     `filter_by_windows`.
     """
     size, _, channels, mask_width, width = kernel.shape
-    basis = jnp.concatenate([kernel, bias[:, :, :, None, :]], axis=3)
-    responses = lax.conv_general_dilated(
-        features,
-        basis.reshape(size, size, channels, (mask_width + 1) * width),
-        (2, 2),
-        strided_padding(size),
-        dimension_numbers=_LAYOUT,
-    )
-    responses = responses.reshape(*responses.shape[:3], mask_width + 1, width)
-    filtered = jnp.einsum("nhwm,nhwmo->nhwo", mask_features, responses[..., :-1, :])
-    return filtered + responses[..., -1, :]
+    basis = kernel.reshape(size, size, channels, mask_width * width)
+    responses = convolution(features, basis, 2, size // 2)
+    responses = responses.reshape(*mask_features.shape, width)
+    filtered = jnp.einsum("nhwm,nhwmo->nhwo", mask_features, responses)
+    return filtered + convolution(features, bias, 2, size // 2)
 
 
 def _filter_init(share: float) -> Initializer:

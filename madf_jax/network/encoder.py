@@ -7,7 +7,8 @@ import jax
 import jax.numpy as jnp
 from flax.typing import Dtype
 
-from madf_jax.network.dynamic_filtering import DynamicFilters, Form, strided_padding
+from madf_jax.convolution import Conv
+from madf_jax.network.dynamic_filtering import DynamicFilters, Form
 
 
 class EncoderLevel(nn.Module):
@@ -47,21 +48,15 @@ class EncoderLevel(nn.Module):
         """
         types = {"dtype": self.dtype, "param_dtype": self.param_dtype}
         he = nn.initializers.he_normal()
-        mask_conv = nn.Conv(
-            self.mask_width,
-            (self.kernel_size, self.kernel_size),
-            strides=2,
-            padding=strided_padding(self.kernel_size),
-            kernel_init=he,
-            name="mask_conv",
-            **types,
+        mask_conv = Conv(
+            self.mask_width, self.kernel_size, stride=2, kernel_init=he, name="mask_conv", **types
         )
         mask_features = nn.relu(mask_conv(mask_features))
         filters = DynamicFilters(
             self.width, self.kernel_size, form=self.filtering, name="filters", **types
         )
         features = nn.relu(filters(features, mask_features))
-        skip = nn.Conv(self.skip_width, (1, 1), kernel_init=he, name="skip", **types)(features)
+        skip = Conv(self.skip_width, 1, kernel_init=he, name="skip", **types)(features)
         return features, mask_features, nn.relu(skip)
 
 

@@ -6,6 +6,8 @@ import jax.numpy as jnp
 from flax.typing import Dtype
 from jax import lax
 
+from madf_jax.convolution import Conv
+
 
 class BatchNorm(nn.Module):
     """Batch normalisation over N, H, W with the running statistics of PyTorch.
@@ -115,10 +117,8 @@ class PointwiseNorm(nn.Module):
         # Small, so that the cascade starts close to plain batch normalisation and trains stably
         # however many decoders follow.
         small = nn.initializers.variance_scaling(0.01, "fan_in", "truncated_normal")
-        shared = nn.relu(
-            nn.Conv(self.hidden, (3, 3), kernel_init=he, name="shared", **types)(guide)
-        )
-        scale = nn.Conv(x.shape[-1], (3, 3), kernel_init=small, name="scale", **types)(shared)
-        bias = nn.Conv(x.shape[-1], (3, 3), kernel_init=small, name="bias", **types)(shared)
+        shared = nn.relu(Conv(self.hidden, 3, kernel_init=he, name="shared", **types)(guide))
+        scale = Conv(x.shape[-1], 3, kernel_init=small, name="scale", **types)(shared)
+        bias = Conv(x.shape[-1], 3, kernel_init=small, name="bias", **types)(shared)
         norm = BatchNorm(affine=False, axis_name=self.axis_name, name="batch_norm", **types)
         return norm(x, train=train) * (1 + scale) + bias

@@ -4,7 +4,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from flax.typing import Dtype
-from jax import lax
+
+from madf_jax.convolution import convolution
 
 
 def transposed_convolution(x: jax.Array, kernel: jax.Array) -> jax.Array:
@@ -16,21 +17,17 @@ def transposed_convolution(x: jax.Array, kernel: jax.Array) -> jax.Array:
 
     Args:
         x: (N, H, W, C).
-        kernel: (4, 4, C, O), as a convolution over the zero-stuffed input padded by 2 would use it.
+        kernel: (2, 2, C, 2, 2, O): tap along rows and columns, channels in, phase along rows and
+            columns, channels out. Tap t of phase a is row 2t + a of the kernel of a convolution
+            over the zero-stuffed input padded by 2.
 
     Returns:
         (N, 2H, 2W, O).
     """
     n, height, width, channels = x.shape
     features = kernel.shape[-1]
-    phases = kernel.reshape(2, 2, 2, 2, channels, features)  # tap y, phase a, tap x, phase b, C, O
-    phases = phases.transpose(0, 2, 4, 1, 3, 5).reshape(2, 2, channels, 4 * features)
-    # Padding by an operation of its own: on a CPU, XLA takes a slow path for the gradient of the
-    # kernel of a padded 2x2 convolution.
-    padded = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
-    y = lax.conv_general_dilated(
-        padded, phases, (1, 1), "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC")
-    ).reshape(n, height + 1, width + 1, 2, 2, features)
+    y = convolution(x, kernel.reshape(2, 2, channels, 4 * features), 1, 1)
+    y = y.reshape(n, height + 1, width + 1, 2, 2, features)
     rows = [
         jnp.stack([y[:, a : a + height, b : b + width, a, b] for b in range(2)], axis=3)
         for a in range(2)
@@ -54,10 +51,9 @@ class TransposedConv(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """(N, H, W, C) to (N, 2H, 2W, O)."""
-        # Each output meets 4 of the 16 taps, so a variance of 1 needs 4 times that of the kernel's
-        # own fan-in.
-        init = nn.initializers.variance_scaling(4.0, "fan_in", "truncated_normal")
-        kernel = self.param("kernel", init, (4, 4, x.shape[-1], self.width), self.param_dtype)
+        init = nn.initializers.lecun_normal(in_axis=(0, 1, 2), batch_axis=(3, 4))
+        shape = (2, 2, x.shape[-1], 2, 2, self.width)
+        kernel = self.param("kernel", init, shape, self.param_dtype)
         bias = self.param("bias", nn.initializers.zeros_init(), (self.width,), self.param_dtype)
         x, kernel, bias = nn.dtypes.promote_dtype(x, kernel, bias, dtype=self.dtype)
         return transposed_convolution(x, kernel) + bias

@@ -8,6 +8,8 @@ import jax
 import jax.numpy as jnp
 from flax.typing import Dtype
 
+from madf_jax.convolution import Conv
+
 STAGES = ((64, 64), (128, 128), (256, 256, 256))
 
 
@@ -35,10 +37,9 @@ class VGG16(nn.Module):
         features, x = [], image
         for stage, widths in enumerate(STAGES, start=1):
             for index, width in enumerate(widths, start=1):
-                conv = nn.Conv(
+                conv = Conv(
                     width,
-                    (3, 3),
-                    padding=1,
+                    3,
                     dtype=self.dtype,
                     param_dtype=self.param_dtype,
                     name=f"conv{stage}_{index}",

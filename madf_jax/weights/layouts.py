@@ -50,12 +50,24 @@ CONVOLUTION = Layout(
     reference_shape=lambda shape: (shape[3], shape[2], shape[0], shape[1]),
 )
 
-# (I, O, k, k) <-> (k, k, I, O). PyTorch's is the kernel of the convolution whose gradient it
-# computes, so each window is turned round.
+
+def _phases_to_ours(weight: np.ndarray, shape: Shape) -> np.ndarray:
+    channels, out = weight.shape[:2]
+    windows = weight[:, :, ::-1, ::-1].reshape(channels, out, 2, 2, 2, 2)
+    return windows.transpose(2, 4, 0, 3, 5, 1)
+
+
+def _phases_to_reference(kernel: np.ndarray) -> np.ndarray:
+    windows = kernel.transpose(2, 5, 0, 3, 1, 4)
+    return windows.reshape(*windows.shape[:2], 4, 4)[:, :, ::-1, ::-1]
+
+
+# (I, O, 4, 4) <-> (2, 2, I, 2, 2, O), taps and phases as in `madf_jax.network.upsampling`.
+# PyTorch's is the kernel of the convolution whose gradient it computes: windows are turned round.
 TRANSPOSED_CONVOLUTION = Layout(
-    to_ours=lambda weight, shape: weight[:, :, ::-1, ::-1].transpose(2, 3, 0, 1),
-    to_reference=lambda kernel: kernel.transpose(2, 3, 0, 1)[:, :, ::-1, ::-1],
-    reference_shape=lambda shape: (shape[2], shape[3], shape[0], shape[1]),
+    to_ours=_phases_to_ours,
+    to_reference=_phases_to_reference,
+    reference_shape=lambda shape: (shape[2], shape[5], 4, 4),
 )
 
 

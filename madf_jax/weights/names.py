@@ -130,7 +130,7 @@ def _filter_generator(i: int, widths: Widths) -> Iterator[Row]:
 def _recovery_up(i: int, widths: Widths) -> Iterator[Row]:
     out = widths.skips[i - 2] if i > 1 else IMAGE_CHANNELS
     name, path = f"deconv_{i}", f"recovery_decoder/level_{i}"
-    shape = (4, 4, widths.skips[i - 1], out)
+    shape = (2, 2, widths.skips[i - 1], 2, 2, out)
     yield from _convolution(f"{name}.0", f"{path}/up", shape, layouts.TRANSPOSED_CONVOLUTION)
     if i > 1:
         path = f"{path}/norm"
@@ -148,7 +148,7 @@ def _recovery_fuse(i: int, widths: Widths) -> Iterator[Row]:
 def _refinement_level(j: int, i: int, widths: Widths) -> Iterator[Row]:
     channels, out, hidden = widths.skips[i - 1], widths.skips[i - 2], widths.modulation
     name, path = f"dec_ref{j}_{i}", f"refinement_decoder_{j}/level_{i}"
-    up = (4, 4, channels, out)
+    up = (2, 2, channels, 2, 2, out)
     yield from _convolution(f"{name}.deconv", f"{path}/up", up, layouts.TRANSPOSED_CONVOLUTION)
     name, path = f"{name}.bn", f"{path}/norm"
     yield from _running_statistics(f"{name}.batch_norm", f"{path}/batch_norm", out)

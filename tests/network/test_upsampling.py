@@ -21,7 +21,8 @@ def test_transposed_convolution_equals_its_definition():
     x = generator.standard_normal((2, 3, 5, 2))
     kernel = generator.standard_normal((4, 4, 2, 3))
     with jax.enable_x64(True):
-        found = transposed_convolution(x, kernel)
+        phases = kernel.reshape(2, 2, 2, 2, 2, 3).transpose(0, 2, 4, 1, 3, 5)
+        found = transposed_convolution(x, phases)
         stuffed = lax.conv_general_dilated(
             x,
             kernel,

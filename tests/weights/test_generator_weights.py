@@ -60,7 +60,7 @@ def test_tree_is_the_published_interface(make_state_dict):
     recovery = params["recovery_decoder"]
     assert set(recovery["level_1"]) == {"up", "fuse"}
     assert set(recovery["level_2"]["norm"]) == {"scale", "bias"}
-    assert recovery["level_4"]["up"]["kernel"].shape == (4, 4, 14, 13)
+    assert recovery["level_4"]["up"]["kernel"].shape == (2, 2, 14, 2, 2, 13)
     assert recovery["level_1"]["fuse"]["kernel"].shape == (3, 3, 9, 3)
     refinement = params["refinement_decoder_1"]
     assert set(refinement) == {"level_2", "level_3", "level_4", "output"}

@@ -1,17 +1,17 @@
 import itertools
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from madf_jax.network.upsampling import transposed_convolution
 from madf_jax.weights import layouts
 
 OURS = {
     "VECTOR": (5,),
     "COUNT": (),
     "CONVOLUTION": (3, 4, 5, 6),
-    "TRANSPOSED_CONVOLUTION": (4, 3, 5, 6),
+    "TRANSPOSED_CONVOLUTION": (2, 2, 5, 2, 2, 6),
     "FILTERS": (3, 3, 4, 5, 6),
     "FILTERS_BIAS": (3, 3, 4, 6),
 }
@@ -48,13 +48,6 @@ def test_transposed_convolution_spreads_each_pixel_as_pytorch_defines_it():
         spread[2 * y : 2 * y + 4, 2 * x : 2 * x + 4] += np.einsum(
             "i,ioyx->yxo", image[0, y, x], weight
         )
-    kernel = layouts.TRANSPOSED_CONVOLUTION.to_ours(weight, (4, 4, 2, 3))
-    output = jax.lax.conv_general_dilated(
-        jnp.asarray(image),
-        jnp.asarray(kernel),
-        window_strides=(1, 1),
-        padding=((2, 2), (2, 2)),
-        lhs_dilation=(2, 2),
-        dimension_numbers=("NHWC", "HWIO", "NHWC"),
-    )
+    kernel = layouts.TRANSPOSED_CONVOLUTION.to_ours(weight, (2, 2, 2, 2, 2, 3))
+    output = transposed_convolution(jnp.asarray(image), jnp.asarray(kernel))
     np.testing.assert_array_equal(output[0], spread[1:-1, 1:-1])

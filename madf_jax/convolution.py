@@ -1,0 +1,195 @@
+"""Convolutions and their gradients, computed as suits the platform: the one place that decides.
+
+TPUs and GPUs get XLA's convolution and the gradients that JAX derives from it. On a CPU, XLA
+computes a convolution over many windows as fast as a product of matrices, but falls far behind for
+the gradient of a kernel, for gradients that would have to turn a large kernel round, for long sums
+over few windows, and for everything in float64. There the same sums are written as products of
+matrices: nothing but the order of sums differs. What each of them gains stands in docs/speed.md.
+
+Axes: N batch; H, W rows and columns in; I, J out; C, O channels in and out; k the side of a window.
+"""
+
+import functools
+import math
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax.typing import Dtype, Initializer
+from jax import lax
+
+# Where products of matrices overtake XLA's convolution, by `madf_jax benchmark` on two x86 cores.
+_FEW_WINDOWS = 256
+_LONG_SUM = 4096
+_WINDOWS_PER_FEATURE = 20
+_SHIFTED_FROM = 4 / 3
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
+def convolution(x: jax.Array, kernel: jax.Array, stride: int = 1, padding: int = 0) -> jax.Array:
+    """Convolution with one stride and one zero padding for rows and columns.
+
+    It can be differentiated in reverse mode only.
+
+    Args:
+        x: (N, H, W, C), floating.
+        kernel: (k, k, C, O), of the same dtype.
+        stride: between windows.
+        padding: zeros around the picture, on each side.
+
+    Returns:
+        (N, I, J, O), I = (H + 2 * padding - k) // stride + 1 and J alike.
+    """
+    native = functools.partial(_native, stride=stride, padding=padding)
+    size, _, channels, _ = kernel.shape
+    windows = len(x) * math.prod(_counts(x, size, stride, padding))
+    if x.dtype == jnp.float64 or (windows <= _FEW_WINDOWS and size**2 * channels >= _LONG_SUM):
+        product = functools.partial(_product, stride=stride, padding=padding)
+        return lax.platform_dependent(x, kernel, cpu=product, default=native)
+    return native(x, kernel)
+
+
+def _forward(
+    x: jax.Array, kernel: jax.Array, stride: int, padding: int
+) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
+    return convolution(x, kernel, stride, padding), (x, kernel)
+
+
+def _backward(
+    stride: int, padding: int, residuals: tuple[jax.Array, jax.Array], y_bar: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    def native(x: jax.Array, kernel: jax.Array, y_bar: jax.Array) -> tuple[jax.Array, jax.Array]:
+        convolve = functools.partial(_native, stride=stride, padding=padding)
+        return jax.vjp(convolve, x, kernel)[1](y_bar)
+
+    def products(x: jax.Array, kernel: jax.Array, y_bar: jax.Array) -> tuple[jax.Array, jax.Array]:
+        features = y_bar.shape[-1]
+        few = y_bar.size // features <= _WINDOWS_PER_FEATURE * features
+        if few or x.dtype == jnp.float64:
+            x_bar = _input_gradient(x.shape, kernel, y_bar, stride, padding)
+        else:
+            x_bar, _ = native(x, kernel, y_bar)
+        return x_bar, _kernel_gradient(x, kernel, y_bar, stride, padding)
+
+    return lax.platform_dependent(*residuals, y_bar, cpu=products, default=native)
+
+
+convolution.defvjp(_forward, _backward)
+
+
+class Conv(nn.Module):
+    """A convolution with bias whose padding keeps the size, or halves it at stride 2.
+
+    Attributes:
+        width: channels out, O.
+        size: k, odd.
+        stride: 1 or 2.
+        kernel_init: of the kernel (k, k, C, O); the bias starts at 0.
+        dtype: of computation; None takes the promoted dtype of input and parameters.
+        param_dtype: of storage.
+    """
+
+    width: int
+    size: int
+    stride: int = 1
+    kernel_init: Initializer = nn.initializers.lecun_normal()
+    dtype: Dtype | None = None
+    param_dtype: Dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """(N, H, W, C) to (N, H / stride, W / stride, O)."""
+        shape = (self.size, self.size, x.shape[-1], self.width)
+        kernel = self.param("kernel", self.kernel_init, shape, self.param_dtype)
+        bias = self.param("bias", nn.initializers.zeros_init(), (self.width,), self.param_dtype)
+        x, kernel, bias = nn.dtypes.promote_dtype(x, kernel, bias, dtype=self.dtype)
+        return convolution(x, kernel, self.stride, self.size // 2) + bias
+
+
+def _native(x: jax.Array, kernel: jax.Array, stride: int, padding: int) -> jax.Array:
+    pads, layout = ((padding, padding),) * 2, ("NHWC", "HWIO", "NHWC")
+    return lax.conv_general_dilated(x, kernel, (stride, stride), pads, dimension_numbers=layout)
+
+
+def _product(x: jax.Array, kernel: jax.Array, stride: int, padding: int) -> jax.Array:
+    """All windows side by side, times the kernel."""
+    windows = _windows(x, len(kernel), stride, padding)
+    y = windows.reshape(-1, math.prod(kernel.shape[:3])) @ _matrix(kernel)
+    return y.reshape(*windows.shape[:3], -1)
+
+
+def _input_gradient(
+    shape: tuple[int, ...], kernel: jax.Array, y_bar: jax.Array, stride: int, padding: int
+) -> jax.Array:
+    """What each window asks of its pixels, in one product; then the sum where windows overlap."""
+    size, zero = len(kernel), jnp.zeros((), y_bar.dtype)
+    asked = lax.dot_general(_matrix(y_bar), _matrix(kernel), (((1,), (1,)), ((), ())))
+    asked = asked.reshape(*y_bar.shape[:3], *kernel.shape[:3])
+
+    def placed(row: int, column: int) -> jax.Array:
+        edges = []
+        for first, side, count in zip((row, column), shape[1:3], y_bar.shape[1:3], strict=True):
+            low = first - padding
+            edges.append((low, side - low - (count - 1) * stride - 1, stride - 1))
+        return lax.pad(asked[:, :, :, row, column], zero, ((0, 0, 0), *edges, (0, 0, 0)))
+
+    return sum((placed(row, column) for row in range(size) for column in range(size)), start=zero)
+
+
+def _kernel_gradient(
+    x: jax.Array, kernel: jax.Array, y_bar: jax.Array, stride: int, padding: int
+) -> jax.Array:
+    """The product, over all windows, of what they hold and of the gradient there.
+
+    Either whole windows are laid out. Or, for stride 1, only their columns are, and the gradient by
+    rows: a pixel of column j - x and a gradient of row i - y meet in tap (y, x), so one product
+    gives all taps. That moves fewer numbers where there are many windows.
+    """
+    size, _, channels, features = kernel.shape
+    _, height, width, _ = y_bar.shape
+    count = y_bar.size // features
+    laid_out = count * size**2 * channels
+    shifted = count * size * (channels + features) + kernel.size
+    if stride > 1 or _SHIFTED_FROM * laid_out <= shifted:
+        windows = _windows(x, size, stride, padding).reshape(count, -1)
+        return _over_rows(windows, _matrix(y_bar)).reshape(kernel.shape).astype(kernel.dtype)
+    height += size - 1
+    across, below = _taps(width, size), _taps(height, size)[:, ::-1]
+    columns = _padded(x, padding, padding)[:, np.arange(height)[:, None, None], across]
+    rows = _padded(y_bar, size - 1, 0)[:, below[:, None, :], np.arange(width)[:, None]]
+    product = _over_rows(
+        columns.reshape(-1, size * channels), rows.reshape(-1, size * features)
+    ).reshape(size, channels, size, features)
+    return product.transpose(2, 0, 1, 3).astype(kernel.dtype)
+
+
+def _over_rows(a: jax.Array, b: jax.Array) -> jax.Array:
+    """(R, A) and (R, B) to (A, B), summed over R in at least float32."""
+    dtype = jnp.promote_types(a.dtype, jnp.float32)
+    return lax.dot_general(a, b, (((0,), (0,)), ((), ())), preferred_element_type=dtype)
+
+
+def _windows(x: jax.Array, size: int, stride: int, padding: int) -> jax.Array:
+    """(N, H, W, C) to (N, I, J, k, k, C)."""
+    rows, columns = (_taps(n, size, stride) for n in _counts(x, size, stride, padding))
+    return _padded(x, padding, padding)[:, rows[:, None, :, None], columns[None, :, None, :]]
+
+
+def _counts(x: jax.Array, size: int, stride: int, padding: int) -> list[int]:
+    """How many windows there are along rows and along columns."""
+    return [(side + 2 * padding - size) // stride + 1 for side in x.shape[1:3]]
+
+
+def _taps(count: int, size: int, stride: int = 1) -> np.ndarray:
+    """Where the taps of each window lie along an axis, (count, k)."""
+    return np.arange(count)[:, None] * stride + np.arange(size)
+
+
+def _padded(x: jax.Array, rows: int, columns: int) -> jax.Array:
+    return jnp.pad(x, ((0, 0), (rows, rows), (columns, columns), (0, 0)))
+
+
+def _matrix(x: jax.Array) -> jax.Array:
+    """(..., C) to (all others, C)."""
+    return x.reshape(-1, x.shape[-1])
