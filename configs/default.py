@@ -23,6 +23,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.network.mask_width = 16  # channels of the mask features that make the filters
     config.network.hidden = 128  # channels inside point-wise normalization
     config.network.filtering = "factored"  # 'factored' (fast) or 'patches' (the definition)
+    config.network.remat = "none"  # computed anew to save memory: 'none', 'decoders', 'everything'
     config.network.dtype = "float32"  # of computation: 'float32' or 'bfloat16'
     config.network.param_dtype = "float32"  # of storage
 

@@ -9,6 +9,7 @@ from flax.typing import Dtype
 
 from madf_jax.convolution import Conv, convolution
 from madf_jax.network.normalization import BatchNorm, PointwiseNorm
+from madf_jax.network.rematerialisation import level_call
 from madf_jax.network.upsampling import TransposedConv, upsample
 
 _SLOPE = 0.2
@@ -51,11 +52,13 @@ class RecoveryDecoder(nn.Module):
 
     Attributes:
         axis_name: as in `BatchNorm`.
+        remat: keep only the inputs of each level for the backward pass.
         dtype: of computation.
         param_dtype: of storage.
     """
 
     axis_name: str | None = None
+    remat: bool = False
     dtype: Dtype | None = None
     param_dtype: Dtype = jnp.float32
 
@@ -81,7 +84,8 @@ class RecoveryDecoder(nn.Module):
                 param_dtype=self.param_dtype,
                 name=f"level_{i}",
             )
-            features.append(level(features[-1], skips[i - 1], train=train))
+            call = level_call(level, self.remat, train=train)
+            features.append(call(features[-1], skips[i - 1]))
         return features[:0:-1]
 
 
@@ -145,12 +149,14 @@ class RefinementDecoder(nn.Module):
     Attributes:
         hidden: channels inside point-wise normalization.
         axis_name: as in `BatchNorm`.
+        remat: keep only the inputs of each level for the backward pass.
         dtype: of computation.
         param_dtype: of storage.
     """
 
     hidden: int
     axis_name: str | None = None
+    remat: bool = False
     dtype: Dtype | None = None
     param_dtype: Dtype = jnp.float32
 
@@ -185,7 +191,8 @@ class RefinementDecoder(nn.Module):
                 name=f"level_{i}",
                 **types,
             )
-            features.append(level(features[-1], guides[i - 1], train=train))
+            call = level_call(level, self.remat, train=train)
+            features.append(call(features[-1], guides[i - 1]))
         seen = jnp.concatenate([*outputs, skips[0]], axis=-1)
         picture = PictureConv(name="output", **types)(features[-1], seen)
         return picture, [picture, *features[:0:-1]]

@@ -9,6 +9,7 @@ from flax.typing import Dtype
 
 from madf_jax.convolution import Conv
 from madf_jax.network.dynamic_filtering import DynamicFilters, Form
+from madf_jax.network.rematerialisation import level_call
 
 
 class EncoderLevel(nn.Module):
@@ -70,6 +71,7 @@ class Encoder(nn.Module):
         skip_widths: channels of the skip connections by level.
         mask_width: channels of the mask features.
         filtering: form of dynamic filtering.
+        remat: keep only the inputs of each level for the backward pass.
         dtype: of computation.
         param_dtype: of storage.
     """
@@ -80,6 +82,7 @@ class Encoder(nn.Module):
     skip_widths: Sequence[int]
     mask_width: int
     filtering: Form = "factored"
+    remat: bool = False
     dtype: Dtype | None = None
     param_dtype: Dtype = jnp.float32
 
@@ -110,7 +113,7 @@ class Encoder(nn.Module):
                 param_dtype=self.param_dtype,
                 name=f"level_{i + 1}",
             )
-            features, mask_features, skip = level(features, mask_features)
+            features, mask_features, skip = level_call(level, self.remat)(features, mask_features)
             skips.append(skip)
         return skips
 

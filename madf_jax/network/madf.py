@@ -10,6 +10,7 @@ from flax.typing import Dtype
 from madf_jax.network.decoders import RecoveryDecoder, RefinementDecoder
 from madf_jax.network.dynamic_filtering import Form
 from madf_jax.network.encoder import Encoder
+from madf_jax.network.rematerialisation import Remat
 
 
 class MADF(nn.Module):
@@ -27,6 +28,8 @@ class MADF(nn.Module):
         mask_width: channels of the mask features.
         hidden: channels inside point-wise normalization.
         filtering: 'factored' or 'patches', two forms of the same function (`dynamic_filtering`).
+        remat: what the backward pass computes anew instead of keeping it: 'none', the levels of the
+            'decoders', or 'everything', the encoder's levels too. Changes memory and time only.
         axis_name: mapped axis over which batch statistics are synchronised; None takes each
             device's own.
         dtype: of computation; None takes the promoted dtype of inputs and parameters.
@@ -41,6 +44,7 @@ class MADF(nn.Module):
     mask_width: int = 16
     hidden: int = 128
     filtering: Form = "factored"
+    remat: Remat = "none"
     axis_name: str | None = None
     dtype: Dtype | None = None
     param_dtype: Dtype = jnp.float32
@@ -74,17 +78,17 @@ class MADF(nn.Module):
             skip_widths=self.skip_widths,
             mask_width=self.mask_width,
             filtering=self.filtering,
+            remat=self.remat == "everything",
             name="encoder",
             **types,
         )
         skips = encoder(masked_image, mask)
-        recovery = RecoveryDecoder(axis_name=self.axis_name, name="recovery_decoder", **types)
+        decoding = {"axis_name": self.axis_name, "remat": self.remat != "none", **types}
+        recovery = RecoveryDecoder(name="recovery_decoder", **decoding)
         features = recovery(skips, train=train)
         outputs = [features[0]]
         for j in range(self.refinements):
-            decoder = RefinementDecoder(
-                self.hidden, axis_name=self.axis_name, name=f"refinement_decoder_{j}", **types
-            )
+            decoder = RefinementDecoder(self.hidden, name=f"refinement_decoder_{j}", **decoding)
             output, features = decoder(skips, features, outputs, train=train)
             outputs.append(output)
         return tuple(outputs)
@@ -94,6 +98,10 @@ class MADF(nn.Module):
             raise ValueError(
                 f"network.depth is {self.depth} and network.refinements {self.refinements}; "
                 "use a depth of at least 3 and at least 0 refinements"
+            )
+        if self.remat not in ("none", "decoders", "everything"):
+            raise ValueError(
+                f"network.remat is {self.remat!r}; use 'none', 'decoders' or 'everything'"
             )
         if image.ndim != 4 or image.shape[-1] != 3:
             raise ValueError(f"image has shape {image.shape}; give (N, H, W, 3)")

@@ -42,12 +42,16 @@ def train_step(
 
     Returns:
         The state after the step, the same on every device; and float32 scalars, means over all
-        devices: `loss`, each term of the objective, `grad_norm`.
+        devices: `loss`, each term of the objective, `grad_norm`. A step whose gradient is not
+        finite only counts: it changes nothing else.
     """
     image, mask = normalize(batch["image"]), batch["mask"].astype(jnp.float32)
 
     def features(picture: jax.Array) -> tuple[jax.Array, ...]:
         return vgg.apply(vgg_variables, picture)
+
+    if network.remat == "everything":
+        features = jax.checkpoint(features)
 
     def loss(params: Any) -> tuple[jax.Array, tuple[Metrics, Any]]:
         variables = {"params": params, "batch_stats": state.batch_stats}
@@ -60,26 +64,34 @@ def train_step(
         )
         # Inside the differentiated function: synchronised batch statistics couple the devices'
         # losses.
-        return lax.pmean(total, AXIS), (terms, updates["batch_stats"])
+        return _mean_over_devices(total), (terms, updates["batch_stats"])
 
     (total, (terms, batch_stats)), grads = jax.value_and_grad(loss, has_aux=True)(state.params)
-    grads = lax.pmean(grads, AXIS)
-    updates, opt_state = tx.update(grads, state.opt_state, state.params)
-    params = optax.apply_updates(state.params, updates)
-    metrics = {"loss": total, **lax.pmean(terms, AXIS), "grad_norm": optax.tree.norm(grads)}
-    state = TrainState(
-        step=state.step + 1,
-        params=params,
-        batch_stats=jax.tree.map(_mean_over_devices, batch_stats),
-        opt_state=opt_state,
-        ema=_update_ema(state.ema, params, state.step, ema_decay),
-    )
-    return state, metrics
+    grads, terms, batch_stats = _mean_over_devices((grads, terms, batch_stats))
+    norm = optax.tree.norm(grads)
+
+    def update(state: TrainState) -> TrainState:
+        updates, opt_state = tx.update(grads, state.opt_state, state.params)
+        params = optax.apply_updates(state.params, updates)
+        ema = _update_ema(state.ema, params, state.step, ema_decay)
+        return state.replace(params=params, batch_stats=batch_stats, opt_state=opt_state, ema=ema)
+
+    # The condition also tells XLA that nobody reads the old parameters any more, so they are
+    # updated in place.
+    state = lax.cond(jnp.isfinite(norm), update, lambda state: state, state)
+    return state.replace(step=state.step + 1), {"loss": total, **terms, "grad_norm": norm}
 
 
-def _mean_over_devices(x: jax.Array) -> jax.Array:
-    # Counts are equal everywhere, and a mean would make them floats.
-    return lax.pmean(x, AXIS) if jnp.issubdtype(x.dtype, jnp.floating) else x
+def _mean_over_devices(tree: Any) -> Any:
+    # On a CPU, XLA copies what a single device reduces with itself.
+    if lax.axis_size(AXIS) == 1:
+        return tree
+
+    def mean(x: jax.Array) -> jax.Array:
+        # Counts are equal everywhere, and a mean would make them floats.
+        return lax.pmean(x, AXIS) if jnp.issubdtype(x.dtype, jnp.floating) else x
+
+    return jax.tree.map(mean, tree)
 
 
 def _update_ema(ema: Any, params: Any, step: jax.Array, decay: float) -> Any:

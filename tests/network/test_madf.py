@@ -273,3 +273,49 @@ def test_a_fresh_network_starts_and_stays_in_a_sane_range(make_batch):
     assert np.all((history[0][1] > 0.2) & (history[0][1] < 5))
     assert np.all(np.isfinite([value for value, _ in history]))
     assert history[-1][0] < history[0][0]
+
+
+@pytest.fixture(scope="module")
+def slopes(make_network, make_variables, make_batch):
+    """The compiled slope, its argument, and how many parts of it are computed anew."""
+    image, mask = make_batch()
+    image = normalize(image)
+
+    @functools.cache
+    def differentiate(remat):
+        network = make_network(refinements=1, remat=remat)
+        variables = make_variables(network)
+
+        def loss(params):
+            outputs, updates = network.apply(
+                {**variables, "params": params}, image, mask, train=True, mutable=["batch_stats"]
+            )
+            return sum(jnp.abs(output).mean() for output in outputs), updates
+
+        slope = jax.grad(loss, has_aux=True)
+        program = jax.make_jaxpr(slope)(variables["params"])
+        again = [equation for equation in program.jaxpr.eqns if equation.primitive.name == "remat2"]
+        return jax.jit(slope), variables["params"], len(again)
+
+    return differentiate
+
+
+def test_rematerialisation_changes_no_number(slopes):
+    (slope, params, _), (plain_slope, _, _) = slopes("everything"), slopes("none")
+    for found, expected in zip(
+        jax.tree.leaves(slope(params)), jax.tree.leaves(plain_slope(params)), strict=True
+    ):
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_rematerialisation_covers_the_levels_that_it_names(slopes):
+    """At depth 3 with one refinement: 3 + 2 levels of decoders and 3 of the encoder."""
+    counts = {remat: slopes(remat)[2] for remat in ("none", "decoders", "everything")}
+    assert counts == {"none": 0, "decoders": 5, "everything": 8}
+
+
+def test_unknown_rematerialisation_is_refused(make_network):
+    with pytest.raises(ValueError, match=r"network\.remat is 'all'; use 'none', 'decoders' or"):
+        make_network(remat="all").init(
+            jax.random.key(0), np.zeros((1, 8, 8, 3)), np.ones((1, 8, 8, 1)), train=True
+        )
