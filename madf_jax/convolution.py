@@ -11,6 +11,7 @@ Axes: N batch; H, W rows and columns in; I, J out; C, O channels in and out; k t
 
 import functools
 import math
+from collections.abc import Callable
 
 import flax.linen as nn
 import jax
@@ -19,6 +20,8 @@ import numpy as np
 from flax.typing import Dtype, Initializer
 from jax import lax
 
+Function = Callable[..., jax.Array]
+
 # Where products of matrices overtake XLA's convolution, by `madf_jax benchmark` on two x86 cores.
 _FEW_WINDOWS = 256
 _LONG_SUM = 4096
@@ -26,7 +29,6 @@ _WINDOWS_PER_FEATURE = 20
 _SHIFTED_FROM = 4 / 3
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
 def convolution(x: jax.Array, kernel: jax.Array, stride: int = 1, padding: int = 0) -> jax.Array:
     """Convolution with one stride and one zero padding for rows and columns.
 
@@ -41,41 +43,28 @@ def convolution(x: jax.Array, kernel: jax.Array, stride: int = 1, padding: int =
     Returns:
         (N, I, J, O), I = (H + 2 * padding - k) // stride + 1 and J alike.
     """
-    native = functools.partial(_native, stride=stride, padding=padding)
-    size, _, channels, _ = kernel.shape
-    windows = len(x) * math.prod(_counts(x, size, stride, padding))
-    if x.dtype == jnp.float64 or (windows <= _FEW_WINDOWS and size**2 * channels >= _LONG_SUM):
-        product = functools.partial(_product, stride=stride, padding=padding)
-        return lax.platform_dependent(x, kernel, cpu=product, default=native)
-    return native(x, kernel)
+    on_cpu = functools.partial(_on_cpu, stride=stride, padding=padding)
+    elsewhere = functools.partial(_native, stride=stride, padding=padding)
+    return _by_platform(on_cpu, elsewhere)(x, kernel)
 
 
-def _forward(
-    x: jax.Array, kernel: jax.Array, stride: int, padding: int
-) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
-    return convolution(x, kernel, stride, padding), (x, kernel)
+def transposed_convolution(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    """Transposed convolution of kernel 4, stride 2 and padding 1.
 
+    Output row 2h + a (a = 0, 1, the phase) sees only the input rows h - 1 + a and h + a, through
+    two taps of the four kernel rows; columns alike. The kernel is kept by tap and phase: then one
+    2x2 convolution computes all four phases on a CPU, without a step that moves the kernel.
 
-def _backward(
-    stride: int, padding: int, residuals: tuple[jax.Array, jax.Array], y_bar: jax.Array
-) -> tuple[jax.Array, jax.Array]:
-    def native(x: jax.Array, kernel: jax.Array, y_bar: jax.Array) -> tuple[jax.Array, jax.Array]:
-        convolve = functools.partial(_native, stride=stride, padding=padding)
-        return jax.vjp(convolve, x, kernel)[1](y_bar)
+    Args:
+        x: (N, H, W, C), floating.
+        kernel: (2, 2, C, 2, 2, O), of the same dtype: tap along rows and columns, channels in,
+            phase along rows and columns, channels out. Tap t of phase a is row 2t + a of the
+            kernel of a convolution over the zero-stuffed input padded by 2.
 
-    def products(x: jax.Array, kernel: jax.Array, y_bar: jax.Array) -> tuple[jax.Array, jax.Array]:
-        features = y_bar.shape[-1]
-        few = y_bar.size // features <= _WINDOWS_PER_FEATURE * features
-        if few or x.dtype == jnp.float64:
-            x_bar = _input_gradient(x.shape, kernel, y_bar, stride, padding)
-        else:
-            x_bar, _ = native(x, kernel, y_bar)
-        return x_bar, _kernel_gradient(x, kernel, y_bar, stride, padding)
-
-    return lax.platform_dependent(*residuals, y_bar, cpu=products, default=native)
-
-
-convolution.defvjp(_forward, _backward)
+    Returns:
+        (N, 2H, 2W, O).
+    """
+    return _by_platform(_by_phases, _over_stuffed_zeros)(x, kernel)
 
 
 class Conv(nn.Module):
@@ -107,9 +96,80 @@ class Conv(nn.Module):
         return convolution(x, kernel, self.stride, self.size // 2) + bias
 
 
+def _by_platform(on_cpu: Function, elsewhere: Function) -> Function:
+    """One function of arrays, computed in one of two ways, and so are its gradients."""
+
+    @jax.custom_vjp
+    def function(*arrays: jax.Array) -> jax.Array:
+        return lax.platform_dependent(*arrays, cpu=on_cpu, default=elsewhere)
+
+    def forward(*arrays: jax.Array) -> tuple[jax.Array, tuple[jax.Array, ...]]:
+        return function(*arrays), arrays
+
+    def backward(arrays: tuple[jax.Array, ...], y_bar: jax.Array) -> tuple[jax.Array, ...]:
+        def pull(way: Function) -> Callable[..., tuple[jax.Array, ...]]:
+            return lambda y_bar, *arrays: jax.vjp(way, *arrays)[1](y_bar)
+
+        return lax.platform_dependent(y_bar, *arrays, cpu=pull(on_cpu), default=pull(elsewhere))
+
+    function.defvjp(forward, backward)
+    return function
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
+def _on_cpu(x: jax.Array, kernel: jax.Array, stride: int, padding: int) -> jax.Array:
+    size, _, channels, _ = kernel.shape
+    windows = len(x) * math.prod(_counts(x, size, stride, padding))
+    if x.dtype == jnp.float64 or (windows <= _FEW_WINDOWS and size**2 * channels >= _LONG_SUM):
+        return _product(x, kernel, stride, padding)
+    return _native(x, kernel, stride, padding)
+
+
+def _forward(
+    x: jax.Array, kernel: jax.Array, stride: int, padding: int
+) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
+    return _on_cpu(x, kernel, stride, padding), (x, kernel)
+
+
+def _backward(
+    stride: int, padding: int, residuals: tuple[jax.Array, jax.Array], y_bar: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    x, kernel = residuals
+    features = y_bar.shape[-1]
+    if x.dtype == jnp.float64 or y_bar.size // features <= _WINDOWS_PER_FEATURE * features:
+        x_bar = _input_gradient(x.shape, kernel, y_bar, stride, padding)
+    else:
+        (x_bar,) = jax.vjp(lambda x: _native(x, kernel, stride, padding), x)[1](y_bar)
+    return x_bar, _kernel_gradient(x, kernel, y_bar, stride, padding)
+
+
+_on_cpu.defvjp(_forward, _backward)
+
+
 def _native(x: jax.Array, kernel: jax.Array, stride: int, padding: int) -> jax.Array:
     pads, layout = ((padding, padding),) * 2, ("NHWC", "HWIO", "NHWC")
     return lax.conv_general_dilated(x, kernel, (stride, stride), pads, dimension_numbers=layout)
+
+
+def _by_phases(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    n, height, width, channels = x.shape
+    features = kernel.shape[-1]
+    y = _on_cpu(x, kernel.reshape(2, 2, channels, 4 * features), 1, 1)
+    y = y.reshape(n, height + 1, width + 1, 2, 2, features)
+    rows = [
+        jnp.stack([y[:, a : a + height, b : b + width, a, b] for b in range(2)], axis=3)
+        for a in range(2)
+    ]
+    return jnp.stack(rows, axis=2).reshape(n, 2 * height, 2 * width, features)
+
+
+def _over_stuffed_zeros(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    *_, channels, _, _, features = kernel.shape
+    kernel = kernel.transpose(0, 3, 1, 4, 2, 5).reshape(4, 4, channels, features)
+    pads, layout = ((2, 2), (2, 2)), ("NHWC", "HWIO", "NHWC")
+    return lax.conv_general_dilated(
+        x, kernel, (1, 1), pads, lhs_dilation=(2, 2), dimension_numbers=layout
+    )
 
 
 def _product(x: jax.Array, kernel: jax.Array, stride: int, padding: int) -> jax.Array:

@@ -10,7 +10,7 @@ import pytest
 from jax import lax
 
 from madf_jax import convolution as module
-from madf_jax.convolution import Conv, convolution
+from madf_jax.convolution import Conv, convolution, transposed_convolution
 
 # k, stride, padding, N, H, W, C, O: the kinds that the networks use, at sizes that differ.
 KINDS = [
@@ -120,6 +120,53 @@ def test_sums_of_bfloat16_are_kept_in_float32(way, monkeypatch):
     slope = jax.jit(jax.grad(lambda kernel: convolution(x, kernel, 1, 0).sum()))(kernel)
     assert slope.dtype == jnp.bfloat16
     assert slope.item() == 4096
+
+
+def scatter_add(x, weight):
+    """Kernel 4, stride 2, padding 1 by definition; `weight` (C, O, 4, 4) as PyTorch keeps it."""
+    n, height, width, _ = x.shape
+    canvas = np.zeros((n, 2 * height + 2, 2 * width + 2, weight.shape[1]))
+    for h, w, ky, kx in itertools.product(range(height), range(width), range(4), range(4)):
+        canvas[:, 2 * h + ky, 2 * w + kx] += x[:, h, w] @ weight[:, :, ky, kx]
+    return canvas[:, 1:-1, 1:-1]
+
+
+@pytest.fixture
+def doubling():
+    """Inputs of a transposed convolution; its kernel by row and column, (4, 4, C, O)."""
+    generator = np.random.default_rng(0)
+    return generator.standard_normal((2, 3, 5, 2)), generator.standard_normal((4, 4, 2, 3))
+
+
+def by_phase(kernel):
+    return kernel.reshape(2, 2, 2, 2, 2, 3).transpose(0, 2, 4, 1, 3, 5)
+
+
+def test_transposed_convolution_equals_its_definition(doubling):
+    x, kernel = doubling
+    with jax.enable_x64(True):
+        found = transposed_convolution(jnp.asarray(x), jnp.asarray(by_phase(kernel)))
+    weight = kernel[::-1, ::-1].transpose(2, 3, 0, 1)
+    np.testing.assert_allclose(found, scatter_add(x, weight), rtol=1e-12, atol=1e-12)
+
+
+def test_both_ways_of_a_transposed_convolution_agree_with_their_gradients(doubling):
+    """By phases, as CPUs compute it; over stuffed zeros, as accelerators do."""
+    with jax.enable_x64(True):
+        x, kernel = (jnp.asarray(array) for array in (doubling[0], by_phase(doubling[1])))
+        weights = jnp.cos(jnp.arange(2 * 6 * 10 * 3.0)).reshape(2, 6, 10, 3)
+        ours, theirs = (
+            jax.grad(lambda x, k, way=way: jnp.sum(weights * way(x, k)), (0, 1))(x, kernel)
+            for way in (transposed_convolution, module._over_stuffed_zeros)
+        )
+        for one, other in zip(ours, theirs, strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-12)
+
+
+def test_accelerators_get_transposed_convolutions(doubling):
+    x, kernel = (np.asarray(array, np.float32) for array in (doubling[0], by_phase(doubling[1])))
+    text = jax.jit(transposed_convolution).trace(x, kernel).lower(lowering_platforms=("tpu",))
+    assert "lhs_dilate = [2, 2]" in text.as_text()
 
 
 def test_conv_computes_in_its_dtype_and_stores_in_the_other():
