@@ -109,6 +109,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.training.validate_every = 10_000  # steps between validations, which choose the best
     config.training.checkpoint_every = 5000  # steps between checkpoints
     config.training.keep_last = 3  # checkpoints kept, beside the best one
+    config.training.compile_cache = True  # keep the compiled step in the workdir for later starts
 
     # madf_jax.run.options.EvaluationOptions
     config.evaluation = ml_collections.ConfigDict()

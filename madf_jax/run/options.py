@@ -38,6 +38,7 @@ class TrainingOptions:
         validate_every: steps between validations, which choose the best checkpoint.
         checkpoint_every: steps between checkpoints.
         keep_last: checkpoints kept, beside the best one.
+        compile_cache: keep the compiled step in the working directory, for the next start.
     """
 
     seed: int = 0
@@ -51,6 +52,7 @@ class TrainingOptions:
     validate_every: int = 10_000
     checkpoint_every: int = 5000
     keep_last: int = 3
+    compile_cache: bool = True
 
     def __post_init__(self) -> None:
         """Raises UserError for a value out of range."""

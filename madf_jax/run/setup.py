@@ -14,7 +14,7 @@ from madf_jax.network import MADF
 from madf_jax.objective.supervision import Objective
 from madf_jax.run.optimizer import OptimizerOptions, make_optimizer
 from madf_jax.run.options import EvaluationOptions, InitOptions, TrainingOptions
-from madf_jax.run.state import AXIS, TrainState, init_variables, make_state
+from madf_jax.run.state import AXIS, TrainState, begin, init_variables, make_state
 
 # Arguments of MADF that no user sets: the first follows from `training.batch_norm`, linen's
 # machinery sets the others.
@@ -71,8 +71,21 @@ def create_state(setup: Setup, sharding: jax.sharding.Sharding) -> TrainState:
     # Hundreds of random arrays, each computed once: optimising their program takes longer than
     # running it.
     options = {"xla_backend_optimization_level": 0} if jax.default_backend() == "cpu" else None
-    create = jax.jit(lambda: initial_state(setup), out_shardings=sharding, compiler_options=options)
-    return create()
+    tx = make_optimizer(setup.optimizer, setup.training.steps)
+    keep_ema = setup.training.ema_decay > 0
+    key = jax.random.key(setup.training.seed)
+    create = jax.jit(
+        lambda: init_variables(setup.network, key),
+        out_shardings=sharding,
+        compiler_options=options,
+    )
+    # In two programs: what makes random numbers is freed before the optimizer's state is allocated.
+    start = jax.jit(
+        lambda variables: begin(variables, tx, keep_ema=keep_ema),
+        out_shardings=sharding,
+        donate_argnums=0,
+    )
+    return start(create())
 
 
 def abstract_state(setup: Setup, sharding: jax.sharding.Sharding) -> TrainState:

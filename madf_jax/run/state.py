@@ -55,7 +55,13 @@ def make_state(
         key: of the initialisation.
         keep_ema: whether to average the parameters.
     """
-    variables = init_variables(network, key)
+    return begin(init_variables(network, key), tx, keep_ema=keep_ema)
+
+
+def begin(
+    variables: dict[str, Any], tx: optax.GradientTransformation, *, keep_ema: bool
+) -> TrainState:
+    """The state of a run that begins with `variables`; other arguments as in `make_state`."""
     params = variables["params"]
     return TrainState(
         step=jnp.zeros((), jnp.int32),

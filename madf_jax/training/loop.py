@@ -1,6 +1,5 @@
 """The training loop: everything that touches files, clocks and devices while a run goes on."""
 
-import functools
 import signal
 import time
 from collections.abc import Iterator
@@ -19,13 +18,14 @@ from madf_jax.errors import UserError
 from madf_jax.evaluation.painter import make_painter
 from madf_jax.evaluation.report import picture_rows
 from madf_jax.evaluation.scoring import mean_psnr
-from madf_jax.objective.vgg import VGG16
 from madf_jax.run.checkpoints import METRIC, Checkpoints
-from madf_jax.run.optimizer import make_optimizer, make_schedule
+from madf_jax.run.optimizer import make_schedule
 from madf_jax.run.setup import Setup, abstract_state, create_state, from_config
 from madf_jax.run.state import TrainState
-from madf_jax.training.parallel import data_mesh, parallelize, replicated
-from madf_jax.training.step import Metrics, train_step
+from madf_jax.training.feed import Feed
+from madf_jax.training.parallel import data_mesh, replicated
+from madf_jax.training.program import compiled_step, kept_programs, map_step
+from madf_jax.training.step import Metrics
 from madf_jax.training.warm_start import warm_start
 from madf_jax.weights.checkpoint import read_weights
 from madf_jax.weights.vgg import load_vgg
@@ -59,7 +59,7 @@ def train(config: ml_collections.ConfigDict, workdir: Path) -> None:
     )
     validation = _Validation(setup)
     workdir.mkdir(parents=True, exist_ok=True)
-    step_fn, to_devices = parallelize(_bind_step(setup), mesh, setup.training.parallel)
+    mapped = map_step(setup, mesh)
     vgg_variables = jax.device_put(vgg_variables, replicated(mesh))
     writer = metric_writers.create_default_writer(
         workdir, just_logging=jax.process_index() > 0, asynchronous=False
@@ -67,16 +67,21 @@ def train(config: ml_collections.ConfigDict, workdir: Path) -> None:
     with (
         Checkpoints(workdir, keep_last=setup.training.keep_last) as checkpoints,
         _stop_signal() as stop_asked,
+        kept_programs(workdir / "compiled" if setup.training.compile_cache else None),
         metric_writers.ensure_flushes(writer),
     ):
+        # Before the state is there: compiling takes memory of its own for a while.
+        step_fn = compiled_step(setup, mesh, mapped)
         state = _begin(setup, checkpoints, data.fingerprint, replicated(mesh))
         start = int(state.step)
         if start == 0:
             _write_config(config, workdir)
-        batches = iterate(data.dataset, setup.loader, start=start)
-        actions = _Actions(setup, writer, validation, checkpoints, data.fingerprint)
+        feed = Feed(iterate(data.dataset, setup.loader, start=start), mapped.to_devices)
+        actions = _Actions(setup, writer, validation, checkpoints, data.fingerprint, feed)
         for step in range(start + 1, setup.training.steps + 1):
-            state, metrics = step_fn(state, to_devices(next(batches)), vgg_variables)
+            state, metrics = step_fn(state, feed.take(), vgg_variables)
+            if step < setup.training.steps:
+                feed.prefetch(metrics["loss"])
             actions.after(step, state, metrics)
             if stop_asked() or checkpoints.reached_preemption(step):
                 actions.save(step, state)
@@ -97,6 +102,7 @@ class _Actions:
         validation: "_Validation",
         checkpoints: Checkpoints,
         fingerprint: dict[str, Any],
+        feed: Feed,
     ) -> None:
         self._options, self._writer = setup.training, writer
         self._validation, self._checkpoints = validation, checkpoints
@@ -105,8 +111,9 @@ class _Actions:
         self._progress = periodic_actions.ReportProgress(
             num_train_steps=setup.training.steps, writer=None, every_secs=20.0
         )
-        self._since = time.monotonic()
+        self._feed, self._waited, self._since = feed, feed.waited, time.monotonic()
         self._metrics: list[Metrics] = []
+        self._log_at: int | None = None
 
     def after(self, step: int, state: TrainState, metrics: Metrics) -> None:
         """Does what is due after a step."""
@@ -121,8 +128,15 @@ class _Actions:
             )
         }
         self._progress(step)
+        if self._metrics:
+            # The step before this one: the devices have work while the host waits, and the host
+            # stays one step ahead.
+            jax.block_until_ready(self._metrics[-1])
+        if self._log_at is not None:
+            self._write_scalars(self._log_at)
         self._metrics.append(metrics)
-        if any(due.values()):
+        self._log_at = step if due["log"] else None
+        if due["pictures"] or due["validate"] or due["checkpoint"] or step == options.steps:
             self._write_scalars(step)
         if due["pictures"]:
             self._writer.write_images(step, {"pictures": self._validation.pictures(state)})
@@ -140,14 +154,17 @@ class _Actions:
         self._checkpoints.save(state, self._notes, metrics)
 
     def _write_scalars(self, step: int) -> None:
-        """Writes means since the last time; refuses to go on once the loss is not finite."""
+        """Writes means of the steps so far; refuses to go on once the loss is not finite."""
+        self._log_at = None
         seen: list[dict[str, Any]] = jax.device_get(self._metrics)
         means = {name: float(np.mean([m[name] for m in seen])) for name in seen[0]}
         now = time.monotonic()
         rate = len(seen) * self._options.batch_size / (now - self._since)
-        self._since, self._metrics = now, []
+        waiting = (self._feed.waited - self._waited) / (now - self._since)
+        self._since, self._waited, self._metrics = now, self._feed.waited, []
         lr = float(self._schedule(step - 1))
-        self._writer.write_scalars(step, {**means, "learning_rate": lr, "images_per_second": rate})
+        about = {"learning_rate": lr, "images_per_second": rate, "data_wait_share": waiting}
+        self._writer.write_scalars(step, {**means, **about})
         # The gradient too: it can be broken where the loss still is not, and breaks the weights.
         if not np.isfinite([means["loss"], means["grad_norm"]]).all():
             raise UserError(
@@ -201,17 +218,6 @@ def _check_devices(setup: Setup, devices: int) -> None:
             f"training.batch_size is {setup.training.batch_size}; "
             f"use a multiple of the {devices} devices"
         )
-
-
-def _bind_step(setup: Setup) -> Any:
-    return functools.partial(
-        train_step,
-        network=setup.network,
-        objective=setup.objective,
-        tx=make_optimizer(setup.optimizer, setup.training.steps),
-        vgg=VGG16(dtype=setup.network.dtype),
-        ema_decay=setup.training.ema_decay,
-    )
 
 
 def _begin(

@@ -1,6 +1,7 @@
 """One step on one device, or on all devices of all processes."""
 
-from collections.abc import Callable, Sequence
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import jax
@@ -10,7 +11,7 @@ from jax.sharding import PartitionSpec as P
 
 from madf_jax.errors import UserError
 from madf_jax.run.state import AXIS, TrainState
-from madf_jax.training.step import Batch, Metrics
+from madf_jax.training.step import Metrics
 
 Step = Callable[[TrainState, Any, Any], tuple[TrainState, Metrics]]
 HostBatch = dict[str, np.ndarray]
@@ -27,9 +28,23 @@ def replicated(mesh: Mesh) -> NamedSharding:
     return NamedSharding(mesh, P())
 
 
-def parallelize(
-    step: Step, mesh: Mesh, parallel: Literal["shard_map", "pmap"]
-) -> tuple[Step, Callable[[HostBatch], Batch]]:
+@dataclasses.dataclass(frozen=True)
+class Mapped:
+    """A per-device step over all devices, and the form in which it takes batches.
+
+    Attributes:
+        step: jitted; it donates the state. `step.lower(...)` takes shapes as well as arrays.
+        to_devices: from a process's share of a batch, NumPy arrays with the batch axis first, to
+            what `step` takes.
+        abstract: from the shapes of a global batch to what `step.lower` takes.
+    """
+
+    step: Any
+    to_devices: Callable[[HostBatch], Any]
+    abstract: Callable[[Mapping[str, jax.ShapeDtypeStruct]], dict[str, jax.ShapeDtypeStruct]]
+
+
+def parallelize(step: Step, mesh: Mesh, parallel: Literal["shard_map", "pmap"]) -> Mapped:
     """Maps a per-device step over all devices.
 
     Args:
@@ -39,40 +54,58 @@ def parallelize(
         parallel: 'shard_map', which serves any number of processes; or 'pmap', the same step on one
             process.
 
-    Returns:
-        The compiled step, which donates the state; and what brings a process's share of a batch,
-        uint8 NumPy arrays with the batch axis first, to the form which that step takes.
-
     Raises:
         UserError: `parallel` is unknown, or 'pmap' with several processes.
     """
     if parallel == "shard_map":
-        # What the step returns is equal on every device because it has been averaged; `check_vma`
-        # can't see that.
-        mapped = jax.shard_map(
-            step, mesh=mesh, in_specs=(P(), P(AXIS), P()), out_specs=P(), check_vma=False
-        )
-        by_data = NamedSharding(mesh, P(AXIS))
-        return jax.jit(mapped, donate_argnums=0), lambda batch: {
-            name: jax.make_array_from_process_local_data(by_data, array)
-            for name, array in batch.items()
-        }
+        return _shard_map(step, mesh)
     if parallel == "pmap":
         if jax.process_count() > 1:
             raise UserError(
                 "training.parallel='pmap' keeps its results local to a process, so "
                 f"{jax.process_count()} processes can't save them; use 'shard_map'"
             )
-        pmapped = jax.pmap(
-            step,
-            axis_name=AXIS,
-            in_axes=(None, 0, None),
-            out_axes=None,
-            devices=mesh.devices.tolist(),
-            donate_argnums=0,
-        )
-        devices = mesh.size
-        return pmapped, lambda batch: {
-            name: array.reshape(devices, -1, *array.shape[1:]) for name, array in batch.items()
-        }
+        return _pmap(step, mesh)
     raise UserError(f"training.parallel is {parallel!r}; use 'shard_map' or 'pmap'")
+
+
+def _shard_map(step: Step, mesh: Mesh) -> Mapped:
+    # What the step returns is equal on every device because it has been averaged; `check_vma`
+    # can't see that.
+    mapped = jax.shard_map(
+        step, mesh=mesh, in_specs=(P(), P(AXIS), P()), out_specs=P(), check_vma=False
+    )
+    by_data = NamedSharding(mesh, P(AXIS))
+    return Mapped(
+        jax.jit(mapped, donate_argnums=0),
+        lambda batch: {
+            name: jax.make_array_from_process_local_data(by_data, array)
+            for name, array in batch.items()
+        },
+        lambda batch: {
+            name: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=by_data)
+            for name, leaf in batch.items()
+        },
+    )
+
+
+def _pmap(step: Step, mesh: Mesh) -> Mapped:
+    mapped = jax.pmap(
+        step,
+        axis_name=AXIS,
+        in_axes=(None, 0, None),
+        out_axes=None,
+        devices=mesh.devices.tolist(),
+        donate_argnums=0,
+    )
+
+    def shape(leaf: Any) -> tuple[int, ...]:
+        return (mesh.size, leaf.shape[0] // mesh.size, *leaf.shape[1:])
+
+    return Mapped(
+        mapped,
+        lambda batch: {name: array.reshape(shape(array)) for name, array in batch.items()},
+        lambda batch: {
+            name: jax.ShapeDtypeStruct(shape(leaf), leaf.dtype) for name, leaf in batch.items()
+        },
+    )

@@ -59,6 +59,7 @@ def shrunk(**changes):
         "optimizer.learning_rate": 1e-2,
         "optimizer.warmup_steps": 2,
         "training.batch_size": 4,
+        "training.compile_cache": False,  # all tests share one of their own
         "training.steps": STEPS,
         "training.log_every": 5,
         "training.pictures_every": STEPS,
@@ -118,7 +119,7 @@ def test_the_loss_falls(events):
 def test_tensorboard_gets_scalars_and_pictures(events):
     tags = set(events.Tags()["tensors"])
     assert {"loss", "valid", "hole", "tv", "grad_norm"} <= tags
-    assert {"learning_rate", "images_per_second", "validation_psnr"} <= tags
+    assert {"learning_rate", "images_per_second", "data_wait_share", "validation_psnr"} <= tags
     assert not {"perceptual", "style"} & tags
     rates = scalars(events, "learning_rate")
     assert 0 < rates[STEPS] < rates[5] <= 1e-2
@@ -153,7 +154,11 @@ class Killed(Exception):
 
 
 def interrupt(monkeypatch, action):
-    """Does `action` at batch `STOP` of the first run; returns where each run began to read."""
+    """Does `action` when the first run reads batch `STOP`, a step ahead of its use.
+
+    Returns:
+        Where each run began to read.
+    """
     starts, real = [], loop.iterate
 
     @functools.wraps(real)
@@ -182,7 +187,7 @@ def ask_to_stop():
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-@pytest.mark.parametrize(("action", "left_at"), [(kill, EVERY), (ask_to_stop, STOP)])
+@pytest.mark.parametrize(("action", "left_at"), [(kill, EVERY), (ask_to_stop, STOP - 1)])
 def test_stopped_and_resumed_equals_uninterrupted(
     whole_run, tmp_path, monkeypatch, action, left_at
 ):
@@ -239,7 +244,7 @@ def never(*_, **__):
 
 
 def test_missing_vgg_weights_are_refused_before_anything_compiles(tmp_path, monkeypatch):
-    monkeypatch.setattr(loop, "parallelize", never)
+    monkeypatch.setattr(loop, "compiled_step", never)
     monkeypatch.setattr(loop, "training_data", never)
     missing = str(tmp_path / "missing.safetensors")
     with pytest.raises(UserError, match=r"missing\.safetensors"):
@@ -250,7 +255,7 @@ def test_missing_vgg_weights_are_refused_before_anything_compiles(tmp_path, monk
 
 
 def test_a_batch_that_the_devices_do_not_share_evenly_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(loop, "parallelize", never)
+    monkeypatch.setattr(loop, "compiled_step", never)
     with pytest.raises(UserError, match=r"training\.batch_size is 6; use a multiple of the 4"):
         loop.train(shrunk(**{"training.batch_size": 6}), tmp_path / "run")
     assert not (tmp_path / "run").exists()

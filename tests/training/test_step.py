@@ -45,7 +45,7 @@ def batch(make_batch):
 
 @pytest.fixture(scope="module")
 def compiled(make_network):
-    """Compiled steps of plain gradient descent, by mapping, devices and batch statistics."""
+    """Mapped steps of plain gradient descent, by mapping, devices and batch statistics."""
 
     @functools.cache
     def compile_step(parallel, count, batch_norm):
@@ -71,10 +71,10 @@ def stepped(compiled, make_state, batch):
 
     @functools.cache
     def run(parallel, count, batch_norm="synchronised"):
-        step, to_devices = compiled(parallel, count, batch_norm)
+        mapped = compiled(parallel, count, batch_norm)
         state = make_state(jax.devices()[:count], optax.sgd(RATE))
         for _ in range(2):
-            state, metrics = step(state, to_devices(batch), None)
+            state, metrics = mapped.step(state, mapped.to_devices(batch), None)
         return state, jax.device_get(metrics)
 
     return run
@@ -137,20 +137,24 @@ def test_steps_and_batches_are_counted(stepped):
 
 @pytest.mark.parametrize("parallel", ["shard_map", "pmap"])
 def test_the_state_is_donated(compiled, make_state, batch, parallel):
-    step, to_devices = compiled(parallel, 4)
+    mapped = compiled(parallel, 4)
     # From the compiled step itself, whose results lie where it wants them.
-    state, _ = step(make_state(jax.devices(), optax.sgd(RATE)), to_devices(batch), None)
-    step(state, to_devices(batch), None)
+    state, _ = mapped.step(
+        make_state(jax.devices(), optax.sgd(RATE)), mapped.to_devices(batch), None
+    )
+    mapped.step(state, mapped.to_devices(batch), None)
     assert all(leaf.is_deleted() for leaf in jax.tree.leaves(state.params))
 
 
 @pytest.mark.parametrize(("steps_taken", "decay"), [(0, 0.1), (1000, 0.5)])
 def test_the_average_forgets_its_start_soon(compiled, make_state, batch, steps_taken, decay):
     """Its decay is the smaller of `ema_decay` and (1 + steps taken) / (10 + steps taken)."""
-    step, to_devices = compiled("shard_map", 1)
+    mapped = compiled("shard_map", 1)
     tx, taken = optax.sgd(RATE), np.asarray(steps_taken, np.int32)
     before = jax.device_get(make_state(jax.devices()[:1], tx).ema)
-    state, _ = step(make_state(jax.devices()[:1], tx, step=taken), to_devices(batch), None)
+    state, _ = mapped.step(
+        make_state(jax.devices()[:1], tx, step=taken), mapped.to_devices(batch), None
+    )
     expected = jax.tree.map(lambda old, new: decay * old + (1 - decay) * new, before, state.params)
     assert largest_difference(state.ema, expected) < 1e-6
 
@@ -165,9 +169,11 @@ def test_metrics_are_the_loss_its_terms_and_the_gradients_norm(stepped):
 
 
 def test_the_gradients_norm_is_that_of_the_step_taken(compiled, make_state, batch):
-    step, to_devices = compiled("shard_map", 1)
+    mapped = compiled("shard_map", 1)
     before = jax.device_get(make_state(jax.devices()[:1], optax.sgd(RATE)).params)
-    state, metrics = step(make_state(jax.devices()[:1], optax.sgd(RATE)), to_devices(batch), None)
+    state, metrics = mapped.step(
+        make_state(jax.devices()[:1], optax.sgd(RATE)), mapped.to_devices(batch), None
+    )
     moved = jax.tree.map(lambda old, new: (old - new) / RATE, before, state.params)
     norm = np.sqrt(sum(np.sum(np.square(leaf)) for leaf in jax.tree.leaves(moved)))
     np.testing.assert_allclose(norm, metrics["grad_norm"], rtol=1e-3)
@@ -182,7 +188,7 @@ def test_vggs_weights_are_an_argument_of_the_program(make_network, make_state, m
         return train_step(*arguments, **options)
 
     tx = optax.sgd(RATE)
-    step, to_devices = parallelize(
+    mapped = parallelize(
         functools.partial(
             counted,
             network=make_network(refinements=0, axis_name=AXIS),
@@ -209,10 +215,10 @@ def test_vggs_weights_are_an_argument_of_the_program(make_network, make_state, m
             ema=None,
         )
         scaled = jax.tree.map(lambda x, by=scale: by * x, vgg)
-        arguments = network_state, to_devices({"image": image, "mask": mask}), scaled
+        arguments = network_state, mapped.to_devices({"image": image, "mask": mask}), scaled
         if scale == 1:
-            assert len(step.lower(*arguments).as_text()) < 1_000_000
-        losses.append(float(step(*arguments)[1]["loss"]))
+            assert len(mapped.step.lower(*arguments).as_text()) < 1_000_000
+        losses.append(float(mapped.step(*arguments)[1]["loss"]))
     assert losses[0] != losses[1]
     assert len(traced) == 1
 

@@ -1,0 +1,58 @@
+"""The step compiled from shapes alone."""
+
+import jax
+import numpy as np
+import pytest
+
+from configs import quickstart
+from madf_jax.run.setup import create_state, from_config
+from madf_jax.training.parallel import data_mesh, replicated
+from madf_jax.training.program import abstract_vgg, kept_programs, lower_step, map_step
+
+NARROW = {
+    "network.depth": 3,
+    "network.refinements": 0,
+    "network.widths": (4, 6),
+    "network.skip_widths": (6, 8),
+    "network.mask_width": 3,
+    "objective.perceptual": 0.0,
+    "objective.style": 0.0,
+    "data.size": 16,
+    "data.resize_min": 18,
+}
+
+
+def narrow_setup(**changes):
+    config = quickstart.get_config()
+    config.update_from_flattened_dict({**NARROW, **changes})
+    return from_config(config)
+
+
+@pytest.mark.parametrize("parallel", ["shard_map", "pmap"])
+def test_what_is_compiled_from_shapes_takes_the_arrays_of_a_run(parallel, make_batch):
+    setup, mesh = narrow_setup(**{"training.parallel": parallel}), data_mesh(jax.devices()[:2])
+    mapped = map_step(setup, mesh)
+    compiled = lower_step(setup, mesh, mapped, 4).compile()
+    image, mask = make_batch(count=4)
+    state = create_state(setup, replicated(mesh))
+    state, metrics = compiled(state, mapped.to_devices({"image": image, "mask": mask}), None)
+    assert int(state.step) == 1
+    assert np.isfinite(float(metrics["loss"]))
+
+
+def test_vggs_variables_have_the_shapes_of_its_weights():
+    sharding = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+    params = abstract_vgg(sharding)["params"]
+    assert params["conv1_1"]["kernel"].shape == (3, 3, 3, 64)
+    assert {leaf.sharding for leaf in jax.tree.leaves(params)} == {sharding}
+
+
+def test_programs_are_kept_only_where_and_while_asked(tmp_path):
+    before = jax.config.jax_compilation_cache_dir
+    with kept_programs(None):
+        assert jax.config.jax_compilation_cache_dir == before
+    with kept_programs(tmp_path / "compiled"):
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+        jax.jit(lambda x: x * 3 + 1)(np.ones(3))
+    assert jax.config.jax_compilation_cache_dir == before
+    assert any((tmp_path / "compiled").iterdir())
