@@ -68,7 +68,7 @@ class StrokesAndBoxes:
         hole = spoilt = np.zeros((size, size), np.uint8)
         for _ in range(TRIES):
             self._draw(rng, hole)
-            pixels = int(hole.sum())
+            pixels = cv2.countNonZero(hole)
             if least <= pixels <= most:
                 break
             if pixels > most:  # too small a hole is drawn on, too large a one is begun again
@@ -205,7 +205,7 @@ def open_masks(options: MaskOptions, *, training: bool) -> Masks:
 
 def _with_area(hole: np.ndarray, least: int, most: int) -> np.ndarray:
     """Grows or shrinks a hole, not empty, to `least` or `most` pixels, evenly along its border."""
-    pixels = int(np.clip(hole.sum(), least, most))
+    pixels = int(np.clip(cv2.countNonZero(hole), least, most))
     inside = cv2.distanceTransform(np.pad(hole, 1), cv2.DIST_L2, 3)[1:-1, 1:-1]
     outside = cv2.distanceTransform(1 - hole, cv2.DIST_L2, 3)
     order = np.argsort((outside - inside).ravel(), kind="stable")

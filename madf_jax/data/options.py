@@ -4,6 +4,7 @@ A wrong value raises `UserError` that names the key as the user writes it and wh
 """
 
 import dataclasses
+import os
 
 from madf_jax.errors import UserError
 
@@ -95,15 +96,20 @@ class MaskOptions:
 class LoaderOptions:
     """Section `loader`: how many hands prepare batches; never changes what is in them."""
 
-    num_threads: int = 4  # threads in each process that make batches
+    num_threads: int = 0  # threads in each process that make batches; 0 = one a core, 16 at most
     num_workers: int = 0  # 0 = threads only, else that many processes of num_threads threads
-    prefetch: int = 8  # batches kept ready in each process
+    prefetch: int = 8  # batches kept ready in each process, but at least one for each thread
 
     def __post_init__(self) -> None:
         """Raises UserError that names the first wrong key."""
-        _at_least("loader.num_threads", self.num_threads, 1)
+        _at_least("loader.num_threads", self.num_threads, 0)
         _at_least("loader.num_workers", self.num_workers, 0)
-        _at_least("loader.prefetch", self.prefetch, self.num_threads)
+        _at_least("loader.prefetch", self.prefetch, 1)
+
+    @property
+    def threads(self) -> int:
+        """How many threads of a process make batches."""
+        return self.num_threads or min(16, os.cpu_count() or 1)
 
 
 def _one_of(key: str, value: str, allowed: tuple[str, ...]) -> None:

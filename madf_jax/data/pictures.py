@@ -12,8 +12,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
+import cv2
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from madf_jax.errors import UserError
 
@@ -22,6 +23,14 @@ MAX_PIXELS = 178_956_970  # Pillow's own bound for a decompression bomb
 MASK_THRESHOLD = 127
 
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP")
+_READ_WHOLE = 64 * 2**20  # bytes
+_END_OF_JPEG = b"\xff\xd9"
+_AS_STORED = cv2.IMREAD_IGNORE_ORIENTATION
+_REDUCED = {
+    8: cv2.IMREAD_REDUCED_COLOR_8,
+    4: cv2.IMREAD_REDUCED_COLOR_4,
+    2: cv2.IMREAD_REDUCED_COLOR_2,
+}
 
 
 def find_pictures(directory: Path) -> list[str]:
@@ -59,7 +68,9 @@ def digest(names: Sequence[str]) -> str:
     return hashlib.sha256("\n".join(names).encode(errors="surrogateescape")).hexdigest()[:12]
 
 
-def read_picture(file: Path | BinaryIO, name: str | None = None) -> np.ndarray:
+def read_picture(
+    file: Path | BinaryIO, name: str | None = None, *, at_least: int = 0
+) -> np.ndarray:
     """Reads any picture as RGB.
 
     EXIF orientation is applied, transparency is laid over white, 16-bit greyscale is scaled to
@@ -68,15 +79,21 @@ def read_picture(file: Path | BinaryIO, name: str | None = None) -> np.ndarray:
     Args:
       file: a path, or an open binary file.
       name: what an error calls the picture; the path by default.
+      at_least: pixels; a JPEG may be decoded at a half, a quarter or an eighth of its size, many
+        times faster, if its shorter side keeps so many. 0 keeps the size.
 
     Returns:
-      uint8 (H, W, 3) in RGB.
+      uint8 (H, W, 3) in RGB, read-only.
 
     Raises:
       UserError: the file is missing, not a picture, truncated, or larger than `MAX_PIXELS`.
     """
     with _opened(file, name) as picture:
-        return _rgb(ImageOps.exif_transpose(picture))
+        pixels = _plain_jpeg(picture, at_least)
+        if pixels is not None:
+            return pixels
+        ImageOps.exif_transpose(picture, in_place=True)
+        return _rgb(picture)
 
 
 def picture_size(file: Path | BinaryIO, name: str | None = None) -> tuple[int, int]:
@@ -119,6 +136,31 @@ def _opened(file: Path | BinaryIO, name: str | None) -> Iterator[Image.Image]:
         raise UserError(f"{name or file}: {_reason(error)}") from error
 
 
+def _plain_jpeg(picture: Image.Image, at_least: int) -> np.ndarray | None:
+    """The pixels of an upright, complete RGB JPEG; None for everything else.
+
+    OpenCV decodes them to the same numbers in three quarters of Pillow's time. What it would take
+    for whole although it is not, and what needs more than decoding, is left to Pillow.
+    """
+    if picture.format != "JPEG" or picture.mode != "RGB":
+        return None
+    if picture.getexif().get(ExifTags.Base.Orientation, 1) != 1:
+        return None
+    file: BinaryIO = getattr(picture, "fp")  # noqa: B009 - Pillow's types hide it
+    file.seek(0)
+    data = file.read(_READ_WHOLE)
+    if not data.endswith(_END_OF_JPEG):
+        return None
+    fractions = [n for n in _REDUCED if at_least and min(picture.size) // n >= at_least]
+    encoded = np.frombuffer(data, np.uint8)
+    if fractions:
+        pixels = cv2.imdecode(encoded, _REDUCED[fractions[0]] | _AS_STORED)
+        return None if pixels is None else cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+    pixels = cv2.imdecode(encoded, cv2.IMREAD_COLOR_RGB | _AS_STORED)
+    fits = pixels is not None and pixels.shape[:2] == picture.size[::-1]
+    return pixels if fits else None
+
+
 def _reason(error: Exception) -> str:
     match error:
         case FileNotFoundError():
@@ -137,4 +179,4 @@ def _rgb(picture: Image.Image) -> np.ndarray:
     if picture.has_transparency_data:
         white = Image.new("RGBA", picture.size, "white")
         picture = Image.alpha_composite(white, picture.convert("RGBA"))
-    return np.array(picture.convert("RGB"))
+    return np.asarray(picture if picture.mode == "RGB" else picture.convert("RGB"))

@@ -137,7 +137,7 @@ def iterate(
       loader: section `loader`.
       start: the first batch, that is the number of steps already done.
     """
-    reading = grain.ReadOptions(loader.num_threads, loader.prefetch)
+    reading = grain.ReadOptions(loader.threads, max(loader.prefetch, loader.threads))
     batches = dataset[start:].to_iter_dataset(reading)
     if loader.num_workers:
         if not flags.FLAGS.is_parsed():

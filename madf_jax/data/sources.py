@@ -77,6 +77,8 @@ class FolderSource:
         on the files alone and not on who reads them.
       check: 'decode' reads every pixel; 'header' only opens files, for millions of them.
       min_side: pixels, the shortest side a good picture may have.
+      at_least: pixels; a large JPEG may be decoded at a fraction of its size if its shorter side
+        keeps so many. 0 decodes everything at full size.
 
     Raises:
       UserError: no folder, no pictures, no usable picture, or a bad one under 'refuse'.
@@ -88,10 +90,12 @@ class FolderSource:
         bad_files: str = "skip",
         check: str = "decode",
         min_side: int = 32,
+        at_least: int = 0,
     ) -> None:
         self.directory = Path(directory)
         self.bad_files = bad_files
         self.min_side = min_side
+        self.at_least = max(at_least, min_side) if at_least else 0
         self._warned: set[str] = set()
         found = find_pictures(self.directory)
         faults = _faults(found, self._read if check == "decode" else self._check_header)
@@ -126,7 +130,7 @@ class FolderSource:
         return f"FolderSource(pictures={len(self)}, names={digest(self.names)!r})"
 
     def _read(self, name: str) -> np.ndarray:
-        picture = read_picture(self.directory / name, name)
+        picture = read_picture(self.directory / name, name, at_least=self.at_least)
         self._check_side(name, picture.shape[:2])
         return picture
 
@@ -166,7 +170,11 @@ def open_pictures(options: PictureOptions, *, training: bool) -> PictureSource:
     directory = getattr(options, key)
     if not directory:
         raise UserError(f"data.source = 'folder' needs data.{key}, a folder of pictures")
-    return FolderSource(directory, options.bad_files, options.check_files, options.min_side)
+    # What is shrunk afterwards need not be decoded whole; held-out pictures are, to be exact.
+    at_least = options.resize_max if training else 0
+    return FolderSource(
+        directory, options.bad_files, options.check_files, options.min_side, at_least
+    )
 
 
 _REMEDY = "mend or remove such files, or set data.bad_files = 'skip' to go on without them"

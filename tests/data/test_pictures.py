@@ -1,11 +1,13 @@
 import io
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
 from madf_jax.data import pictures
 from madf_jax.data.pictures import digest, find_pictures, read_mask_file, read_picture
+from madf_jax.data.sources import PhotoSource
 from madf_jax.errors import UserError
 
 RGB = np.random.default_rng(0).integers(0, 256, (40, 50, 3), np.uint8)
@@ -71,6 +73,35 @@ def test_animation_gives_its_first_frame(tmp_path, suffix):
     frames = [Image.new("RGB", (40, 40), colour) for colour in ("red", "blue")]
     frames[0].save(tmp_path / f"a.{suffix}", save_all=True, append_images=frames[1:], lossless=True)
     np.testing.assert_array_equal(read_picture(tmp_path / f"a.{suffix}")[9, 9], [255, 0, 0])
+
+
+@pytest.fixture
+def photograph(tmp_path):
+    """A JPEG with fine detail, and what Pillow alone decodes from it."""
+    path = tmp_path / "photo.jpg"
+    Image.fromarray(PhotoSource("train")[1]).save(path, quality=90)
+    with Image.open(path) as picture:
+        return path, np.asarray(picture)
+
+
+def test_the_quick_way_to_decode_gives_pillows_pixels(photograph, monkeypatch):
+    path, expected = photograph
+    decoded, decode = [], cv2.imdecode
+    monkeypatch.setattr(cv2, "imdecode", lambda *args: decoded.append(args) or decode(*args))
+    np.testing.assert_array_equal(read_picture(path), expected)
+    assert len(decoded) == 1
+
+
+@pytest.mark.parametrize(
+    ("at_least", "sides"),
+    [(0, (400, 600)), (201, (400, 600)), (200, (200, 300)), (99, (100, 150)), (32, (50, 75))],
+)
+def test_large_jpegs_are_decoded_as_small_as_will_do(photograph, at_least, sides):
+    path, whole = photograph
+    found = read_picture(path, at_least=at_least)
+    assert found.shape == (*sides, 3)
+    shrunk = np.asarray(Image.fromarray(whole).resize(sides[::-1], Image.Resampling.BOX))
+    assert np.abs(found.astype(int) - shrunk).mean() < 4
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "bmp"])

@@ -188,9 +188,9 @@ def test_evaluation_pairs_pictures_with_masks_by_index(tmp_path):
         (lambda: MaskOptions(box_side=(0.1, 2)), r"masks\.box_side"),
         (lambda: MaskOptions(strokes=(0, 0), boxes=(0, 0)), r"masks\.strokes and masks\.boxes"),
         (lambda: MaskOptions(rotate_degrees=-1), r"masks\.rotate_degrees"),
-        (lambda: LoaderOptions(num_threads=0), r"loader\.num_threads"),
+        (lambda: LoaderOptions(num_threads=-1), r"loader\.num_threads"),
         (lambda: LoaderOptions(num_workers=-1), r"loader\.num_workers"),
-        (lambda: LoaderOptions(num_threads=9, prefetch=4), r"loader\.prefetch"),
+        (lambda: LoaderOptions(prefetch=0), r"loader\.prefetch"),
     ],
 )
 def test_wrong_options_name_their_key(make, key):

@@ -7,6 +7,8 @@ from madf_jax.data.transforms import centre_crop, random_crop, squash
 
 COFFEE = PhotoSource("train")[1]  # 400 x 600
 LANCZOS = Image.Resampling.LANCZOS
+ROWS, COLUMNS = np.mgrid[:400, :600]
+SMOOTH = np.stack([ROWS / 2, COLUMNS / 3, 255 - ROWS / 4 - COLUMNS / 4], -1).astype(np.uint8)
 
 
 class Fixed(np.random.Generator):
@@ -24,17 +26,20 @@ class Fixed(np.random.Generator):
 
 
 @pytest.mark.parametrize("shorter", [64, 90, 230, 400, 700])
-def test_crop_first_equals_resize_first(shorter):
-    top, left, size = shorter // 10, shorter // 3, 48
+def test_crop_equals_resizing_the_whole_picture_first(shorter):
+    """But for the rounding of its place to whole pixels and for another good filter."""
+    size = 48
+    side = round(size * 400 / shorter)
+    top, left = (400 - side) // 3, (600 - side) // 2
     crop = random_crop(
-        COFFEE, Fixed(shorter, top, left), size=size, resize_min=48, resize_max=999, flip=False
+        SMOOTH, Fixed(shorter, top, left), size=size, resize_min=48, resize_max=999, flip=False
     )
-    whole = Image.fromarray(COFFEE).resize((round(shorter * 1.5), shorter), LANCZOS)
-    expected = np.asarray(whole)[top : top + size, left : left + size].astype(int)
-    difference = np.abs(crop - expected)
-    # above a sixth of the size only the rounding of the filter's two passes differs
-    assert difference.max() <= (2 if shorter > 70 else 12)
-    assert difference.mean() < (0.05 if shorter > 70 else 0.8)
+    whole = Image.fromarray(SMOOTH).resize((round(shorter * 1.5), shorter), LANCZOS)
+    y, x = (round(start * shorter / 400) for start in (top, left))
+    expected = np.asarray(whole)[y : y + size, x : x + size].astype(int)
+    # One pixel of the resized picture is up to 8 steps of the ramps.
+    assert np.abs(crop - expected).max() <= 8
+    assert abs((crop - expected).mean()) < 4
 
 
 def test_crop_at_full_size_copies_pixels():
@@ -42,6 +47,14 @@ def test_crop_at_full_size_copies_pixels():
         COFFEE, Fixed(400, 30, 70), size=64, resize_min=64, resize_max=400, flip=True
     )
     np.testing.assert_array_equal(crop, COFFEE[30:94, 70:134])
+
+
+def test_shrinking_takes_the_mean_of_what_a_pixel_covers():
+    """Taking single pixels instead would turn fine stripes into coarse ones."""
+    stripes = np.zeros((96, 96, 3), np.uint8)
+    stripes[:, ::2] = 200
+    crop = random_crop(stripes, Fixed(24, 0, 0), size=24, resize_min=24, resize_max=24, flip=False)
+    np.testing.assert_array_equal(crop, 100)
 
 
 def test_random_crop_reaches_every_place_and_length():
@@ -81,8 +94,8 @@ def test_centre_crop_is_the_largest_centred_square():
 
 
 def test_squash_keeps_the_whole_picture():
-    expected = Image.fromarray(COFFEE).resize((200, 200), LANCZOS)
-    np.testing.assert_allclose(squash(COFFEE, np.random.default_rng(0), size=200), expected, atol=1)
+    expected = Image.fromarray(SMOOTH).resize((200, 200), LANCZOS)
+    np.testing.assert_allclose(squash(SMOOTH, np.random.default_rng(0), size=200), expected, atol=3)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (33, 400), (400, 33), (64, 65)])
@@ -108,7 +121,7 @@ def test_colour_variation_swaps_and_darkens_channels_only():
             for gain, source in zip(gains, np.moveaxis(plain, -1, 0), strict=True)
         ]
         best = int(np.argmin(errors))
-        assert errors[best] < 1
+        assert errors[best] < 1.5
         assert 0.49 < gains[best] <= 1.01
     orders = {
         tuple(
