@@ -20,6 +20,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     _add_convert(commands)
     _add_compare(commands)
     _add_numbers(commands)
+    _add_benchmark(commands)
     args = parser.parse_args(argv)
     try:
         return args.run(args)
@@ -136,6 +137,41 @@ def _numbers(args: argparse.Namespace) -> int:
     write_numbers(args.output, args.cases)
     print(f"wrote {args.output}")
     return 0
+
+
+def _add_benchmark(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser(
+        "benchmark",
+        help="how fast the parts are here, also beside the PyTorch reference",
+        description="Measures medians of repeated runs after a warm-up, memory, and the share of "
+        "the machine's rate for a product of matrices.",
+    )
+    parts = ("dynamic-filter", "network", "train", "data")
+    parser.add_argument("part", nargs="?", choices=parts, help="by default all of them")
+    parser.add_argument(
+        "--size", metavar="S", type=int, nargs="+", default=[], help="sides of pictures, pixels"
+    )
+    parser.add_argument("--batch", metavar="N", type=int, default=0, help="pictures at a time (1)")
+    parser.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32")
+    parser.add_argument("--repeats", metavar="N", type=int, default=7, help="counted runs (7)")
+    parser.add_argument(
+        "--reference", metavar="DIR", type=Path, help="a checkout of MADF-inpainting/Pytorch-MADF"
+    )
+    parser.add_argument(
+        "--json", metavar="OUT", type=Path, help="write there, and a table and a plot beside it"
+    )
+    parser.set_defaults(run=_benchmark, parser=parser, parts=parts)
+
+
+def _benchmark(args: argparse.Namespace) -> int:
+    if args.batch < 0 or args.repeats < 1:
+        args.parser.error("--batch and --repeats must be positive")
+    _quieten()
+    from madf_jax.benchmark.command import Request, benchmark
+
+    parts = [args.part] if args.part else args.parts
+    request = Request(parts, args.size, args.batch, args.dtype, args.repeats, args.reference)
+    return benchmark(request, args.json)
 
 
 if __name__ == "__main__":

@@ -11,11 +11,12 @@ PACKAGE = Path(__file__).parents[1] / "madf_jax"
 MIDDLE = {"errors"}
 LAYERS = MIDDLE | {"convolution"}
 RUN = {"errors", "network", "objective", "data"}
-EVALUATION = RUN | {"metrics", "run"}
+EVALUATION = RUN | {"metrics", "run", "files"}
 EDGE = {*EVALUATION, "weights", "evaluation", "training"}
 # Which rooms a room may import, beside itself: the graph runs from the edge to the middle.
 ALLOWED = {
     "errors": set(),
+    "files": MIDDLE,
     "convolution": MIDDLE,
     "network": LAYERS,
     "objective": LAYERS,
@@ -26,7 +27,8 @@ ALLOWED = {
     "evaluation": EVALUATION,
     "training": EVALUATION | {"weights", "evaluation"},
     "interop": EDGE,
-    "__main__": EDGE | {"interop"},
+    "benchmark": EDGE | {"interop"},
+    "__main__": EDGE | {"interop", "benchmark"},
     "__init__": set(),
 }
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -1,9 +1,9 @@
 """What an evaluation leaves: a table, `evaluation.json`, `evaluation.csv` and picture grids."""
 
 import csv
+import io
 import json
 import math
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from madf_jax.evaluation.scoring import METHODS, Example, mean
+from madf_jax.files import write_text
 
 Scores = Mapping[str, Mapping[str, float]]
 
@@ -57,19 +58,17 @@ def write_summary(directory: Path, summary: Mapping[str, Any], scores: Sequence[
         method: {k: v if math.isfinite(v) else None for k, v in values.items()}
         for method, values in summary["methods"].items()
     }
-    _write(
+    write_text(
         directory / "evaluation.json",
         json.dumps({**summary, "methods": finite}, indent=2, allow_nan=False) + "\n",
     )
-    path = directory / "evaluation.csv"
-    temporary = path.with_suffix(".tmp")
-    with temporary.open("w", newline="") as file:
-        table = csv.writer(file)
-        table.writerow(["example", "method", *_UNITS])
-        for index, score in enumerate(scores):
-            for method, values in score.items():
-                table.writerow([index, method, *(values[metric] for metric in _UNITS)])
-    os.replace(temporary, path)
+    text = io.StringIO(newline="")
+    table = csv.writer(text)
+    table.writerow(["example", "method", *_UNITS])
+    for index, score in enumerate(scores):
+        for method, values in score.items():
+            table.writerow([index, method, *(values[metric] for metric in _UNITS)])
+    write_text(directory / "evaluation.csv", text.getvalue())
 
 
 def draw_example(example: Example) -> Image.Image:
@@ -108,9 +107,3 @@ def _labelled_row(tiles: Sequence[tuple[str, np.ndarray]]) -> Image.Image:
         row.paste(enlarged, (index * tile[0], header))
         draw.text((index * tile[0] + 4, 2), label, fill="black")
     return row
-
-
-def _write(path: Path, text: str) -> None:
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(text)
-    os.replace(temporary, path)

@@ -2,11 +2,11 @@
 
 import dataclasses
 import json
-import os
 from pathlib import Path
 
 from madf_jax import __version__
 from madf_jax.errors import UserError
+from madf_jax.files import write_text, write_whole
 from madf_jax.interop.case import read_case
 from madf_jax.interop.convert import read_any
 from madf_jax.interop.live import compare_live, draw_comparison, format_comparison, read_inputs
@@ -87,13 +87,7 @@ def compare_reference(
     print(format_comparison(comparison))
     picture, factor = draw_comparison(comparison)
     path = output if output.suffix == ".png" else output / "comparison.png"
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        picture.save(temporary, format="PNG")
-        os.replace(temporary, path)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be written: {error}") from None
+    write_whole(path, lambda temporary: picture.save(temporary, format="PNG"))
     print(f"wrote {path}: the difference is amplified {factor:.0e} times")
     return 0
 
@@ -108,9 +102,4 @@ def _write_json(path: Path, facts: dict[str, object], rows: list[Row]) -> None:
     listed = [
         {**dataclasses.asdict(row), "passed": row.passed, "verdict": row.verdict} for row in rows
     ]
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        temporary.write_text(json.dumps({**facts, "rows": listed}, indent=1) + "\n")
-        os.replace(temporary, path)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be written: {error}") from None
+    write_text(path, json.dumps({**facts, "rows": listed}, indent=1) + "\n")

@@ -3,16 +3,10 @@
 The release is GPL-3.0: it is imported and run, nothing of it is part of this package.
 """
 
-import argparse
-import contextlib
 import dataclasses
-import importlib
-import importlib.util
 import statistics
-import sys
 import time
-import types
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +18,7 @@ from PIL import Image, ImageDraw
 from madf_jax.data.pictures import read_mask_file, read_picture
 from madf_jax.errors import UserError
 from madf_jax.evaluation.report import picture_rows
+from madf_jax.interop.checkout import reference_network
 from madf_jax.interop.computed import make_network, on_device, precision_of
 from madf_jax.interop.rows import relative
 from madf_jax.network import composite, denormalize, normalize
@@ -32,8 +27,6 @@ from madf_jax.weights.generator import to_reference, widths_of
 from madf_jax.weights.torch_files import import_torch
 from madf_jax.weights.widths import Widths
 
-# Where a checkout may keep its generator: module and class.
-GENERATORS = (("net", "MADFNet"),)
 _RUNS = 5
 _CAPTION = 16
 
@@ -81,7 +74,7 @@ def compare_live(
         raise UserError(
             f"--size must be a multiple of {step}: the weights have {widths.depth} levels"
         )
-    network = _reference_network(directory, widths.depth, widths.refinements)
+    network = reference_network(directory, widths.depth, widths.refinements)
     _load(torch, network, weights, directory)
     x, m = np.asarray(normalize(jnp.asarray(image[None]))), mask[None]
     theirs, their_seconds = _timed(_run_reference(torch, network, x, m, double=double))
@@ -151,62 +144,6 @@ def draw_comparison(comparison: Comparison) -> tuple[Image.Image, float]:
     for i, caption in enumerate(captions):
         ImageDraw.Draw(drawn).text((i * pixels.shape[1] // 4 + 4, 2), caption, fill="black")
     return drawn, float(factor)
-
-
-def _reference_network(directory: Path, depth: int, refinements: int) -> Any:
-    """The checkout's generator as a PyTorch module with fresh weights."""
-    for module_name, class_name in GENERATORS:
-        if (directory / f"{module_name}.py").is_file():
-            with _importable(directory):
-                try:
-                    generator = getattr(importlib.import_module(module_name), class_name)
-                    settings = argparse.Namespace(n_refinement_D=refinements)
-                    return generator(settings, layer_size=depth)
-                except Exception as error:  # another version of it may fail in any way
-                    reason = " ".join(str(error).split()) or type(error).__name__
-                    raise UserError(
-                        f"{directory}: its {module_name}.{class_name} can't be made: {reason}"
-                    ) from None
-    known = ", ".join(f"{module}.py" for module, _ in GENERATORS)
-    raise UserError(f"{directory}: no checkout of MADF-inpainting/Pytorch-MADF, it lacks {known}")
-
-
-@contextlib.contextmanager
-def _importable(directory: Path) -> Iterator[None]:
-    """Lets modules be imported from a directory, and forgets them after."""
-    before = set(sys.modules)
-    stand_ins = _torchvision_stand_ins() if not _installed("torchvision") else {}
-    sys.modules.update(stand_ins)
-    sys.path.insert(0, str(directory.absolute()))
-    try:
-        yield
-    finally:
-        sys.path.remove(str(directory.absolute()))
-        for name in set(sys.modules) - before:
-            origin = getattr(sys.modules[name], "__file__", None)
-            if name in stand_ins or (origin and Path(origin).is_relative_to(directory.absolute())):
-                del sys.modules[name]
-
-
-def _installed(name: str) -> bool:
-    return importlib.util.find_spec(name) is not None
-
-
-def _torchvision_stand_ins() -> dict[str, types.ModuleType]:
-    """Enough of torchvision to be imported; the generator needs none of it."""
-
-    def missing(*_: Any, **__: Any) -> Any:
-        raise UserError("the PyTorch reference asks for torchvision: pip install torchvision")
-
-    names = {"models": "vgg16", "transforms": "Compose", "utils": "save_image"}
-    parent = types.ModuleType("torchvision")
-    modules = {"torchvision": parent}
-    for name, function in names.items():
-        child = types.ModuleType(f"torchvision.{name}")
-        setattr(child, function, missing)
-        setattr(parent, name, child)
-        modules[child.__name__] = child
-    return modules
 
 
 def _load(torch: Any, network: Any, weights: Weights, directory: Path) -> None:

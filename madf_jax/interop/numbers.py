@@ -2,7 +2,6 @@
 
 import dataclasses
 import importlib.metadata
-import os
 import platform
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import jax
 
 from madf_jax.errors import UserError
+from madf_jax.files import write_text
 from madf_jax.interop.case import Case, read_case
 from madf_jax.interop.recorded import FACTOR, TOLERANCES, Precision, compare_case, output_errors
 from madf_jax.interop.rows import Row, worst
@@ -46,13 +46,7 @@ def write_numbers(output: Path, paths: Sequence[Path]) -> None:
         if case.salt is None:
             raise UserError(f"{case.path}: its 'config' tells no 'salt', so not its weights")
     page = _page(output, [_measure(case) for case in cases])
-    temporary = output.with_name(f".{output.name}.tmp")
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(page)
-        os.replace(temporary, output)
-    except OSError as error:
-        raise UserError(f"{output}: cannot be written: {error}") from None
+    write_text(output, page)
 
 
 def _measure(case: Case) -> _Measured:

@@ -18,6 +18,7 @@ from madf_jax.errors import UserError
 from madf_jax.evaluation.painter import make_painter
 from madf_jax.evaluation.report import picture_rows
 from madf_jax.evaluation.scoring import mean_psnr
+from madf_jax.files import write_text
 from madf_jax.run.checkpoints import METRIC, Checkpoints
 from madf_jax.run.optimizer import make_schedule
 from madf_jax.run.setup import Setup, abstract_state, create_state, from_config
@@ -256,7 +257,7 @@ def _local(tree: Any) -> Any:
 
 def _write_config(config: ml_collections.ConfigDict, workdir: Path) -> None:
     if jax.process_index() == 0:
-        (workdir / "config.json").write_text(config.to_json_best_effort(indent=2) + "\n")
+        write_text(workdir / "config.json", config.to_json_best_effort(indent=2) + "\n")
 
 
 @contextmanager

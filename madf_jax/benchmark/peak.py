@@ -1,0 +1,56 @@
+"""The most memory that training takes, measured in a process of its own."""
+
+import json
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+
+from madf_jax.benchmark.programs import inputs, train_program, train_setup
+from madf_jax.benchmark.reference import reference_training
+from madf_jax.errors import UserError
+
+_STEPS = 3
+
+
+def training_peak(size: int, batch: int, dtype: str, reference: Path | None) -> int:
+    """Bytes of resident memory at most, from the start of Python to the end of the third step.
+
+    Args:
+        size: side of the pictures.
+        batch: pictures.
+        dtype: of computation; of our side only.
+        reference: checkout of the PyTorch reference, whose training is measured; None measures
+            ours.
+
+    Raises:
+        UserError: the process failed; the message has its last line.
+    """
+    settings = [size, batch, dtype, None if reference is None else str(reference)]
+    done = subprocess.run(
+        [sys.executable, "-m", __name__, json.dumps(settings)], capture_output=True, text=True
+    )
+    if done.returncode:
+        last = (done.stderr.strip() or "no message").splitlines()[-1]
+        raise UserError(f"measuring the memory of a training of {size} pixels failed: {last}")
+    return int(done.stdout.split()[-1])
+
+
+def main() -> None:
+    """Trains as the argument says and prints the peak."""
+    size, batch, dtype, reference = json.loads(sys.argv[1])
+    if reference is None:
+        run = train_program(train_setup(size, batch, dtype)).run
+    else:
+        run = reference_training(Path(reference), *inputs(size, batch))
+    for _ in range(_STEPS):
+        jax.block_until_ready(run())
+    # Linux counts in units of 1024 bytes, macOS in bytes.
+    unit = 1 if sys.platform == "darwin" else 1024
+    print(unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+
+
+if __name__ == "__main__":
+    main()

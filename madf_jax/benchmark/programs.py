@@ -1,0 +1,121 @@
+"""What is measured of the network: compiled programs with their inputs, ready to run."""
+
+import dataclasses
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from madf_jax.data.masks import StrokesAndBoxes
+from madf_jax.data.options import LoaderOptions, MaskOptions, PictureOptions
+from madf_jax.network import MADF, normalize
+from madf_jax.network.dynamic_filtering import filter_by_windows, filter_factored
+from madf_jax.objective.supervision import Objective
+from madf_jax.run.optimizer import OptimizerOptions
+from madf_jax.run.options import EvaluationOptions, InitOptions, TrainingOptions
+from madf_jax.run.setup import Setup, create_state
+from madf_jax.run.state import init_variables
+from madf_jax.training.parallel import data_mesh, replicated
+from madf_jax.training.program import lower_step, map_step
+
+# Reconstruction and total variation: what needs no VGG.
+OBJECTIVE = Objective(perceptual=0, style=0)
+
+
+@dataclasses.dataclass(frozen=True)
+class Program:
+    """A compiled program that can be run again and again.
+
+    Attributes:
+        run: one run.
+        flop: operations of a run, counted by the compiler.
+        temp_bytes: temporaries, counted by the compiler.
+        compile_seconds: to trace and compile.
+    """
+
+    run: Callable[[], Any]
+    flop: float
+    temp_bytes: int
+    compile_seconds: float
+
+
+def inputs(size: int, batch: int) -> tuple[np.ndarray, np.ndarray]:
+    """Pictures uint8 (N, S, S, 3) and masks uint8 (N, S, S, 1), 1 = known; always the same."""
+    rng = np.random.default_rng(0)
+    draw = StrokesAndBoxes()
+    image = rng.integers(0, 256, (batch, size, size, 3), np.uint8)
+    return image, np.stack([draw(rng, size) for _ in range(batch)])
+
+
+def network_program(size: int, batch: int, dtype: str) -> Program:
+    """Inference of the published network."""
+    network = MADF(dtype=dtype)
+    image, mask = inputs(size, batch)
+    variables = jax.jit(lambda: init_variables(network, jax.random.key(0)))()
+    arrays = (variables, normalize(jnp.asarray(image)), jnp.asarray(mask))
+    return _program(lambda v, x, m: network.apply(v, x, m, train=False), arrays)
+
+
+def dynamic_filter_program(form: str, size: int, batch: int, dtype: str) -> Program:
+    """Dynamic filtering of the first level: 7x7 windows, 6 channels in, 16 out.
+
+    Args:
+        form: 'factored' or 'patches'.
+        size: side of the picture.
+        batch: pictures.
+        dtype: of everything.
+    """
+    rng = np.random.default_rng(0)
+    shapes = [(batch, size, size, 6), (batch, size // 2, size // 2, 16)]
+    arrays = [rng.standard_normal(shape) for shape in (*shapes, (7, 7, 6, 16, 16), (7, 7, 6, 16))]
+    forms = {"factored": filter_factored, "patches": filter_by_windows}
+    return _program(forms[form], [jnp.asarray(array, dtype) for array in arrays])
+
+
+def train_program(setup: Setup) -> Program:
+    """The training step of a config, with its state and one batch that comes again and again."""
+    mesh = data_mesh(jax.local_devices()[:1])
+    mapped = map_step(setup, mesh)
+    start = time.perf_counter()
+    compiled = lower_step(setup, mesh, mapped, setup.training.batch_size).compile()
+    seconds = time.perf_counter() - start
+    state = create_state(setup, replicated(mesh))
+    image, mask = inputs(setup.data.size, setup.training.batch_size)
+    batch = mapped.to_devices({"image": image, "mask": mask})
+
+    def run() -> Any:
+        nonlocal state
+        state, metrics = compiled(state, batch, None)
+        return state, metrics
+
+    return Program(run, *_counted(compiled), seconds)
+
+
+def train_setup(size: int, batch: int, dtype: str) -> Setup:
+    """The published network and Adam, with `OBJECTIVE`."""
+    return Setup(
+        network=MADF(dtype=dtype),
+        objective=OBJECTIVE,
+        data=PictureOptions(size=size, resize_min=size, resize_max=size),
+        masks=MaskOptions(),
+        loader=LoaderOptions(),
+        optimizer=OptimizerOptions(),
+        init=InitOptions(),
+        training=TrainingOptions(batch_size=batch),
+        evaluation=EvaluationOptions(),
+    )
+
+
+def _program(function: Callable[..., Any], arrays: Any) -> Program:
+    start = time.perf_counter()
+    compiled = jax.jit(function).lower(*arrays).compile()
+    seconds = time.perf_counter() - start
+    return Program(lambda: compiled(*arrays), *_counted(compiled), seconds)
+
+
+def _counted(compiled: Any) -> tuple[float, int]:
+    cost, memory = compiled.cost_analysis() or {}, compiled.memory_analysis()
+    return cost.get("flops", 0.0), memory.temp_size_in_bytes if memory else 0

@@ -1,0 +1,33 @@
+"""Files that appear whole or not at all."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from madf_jax.errors import UserError
+
+
+def write_whole(path: Path, write: Callable[[Path], object]) -> None:
+    """Writes a file beside its place and moves it there, so that nobody sees half of it.
+
+    Args:
+        path: of the file; its directory is made if need be.
+        write: fills the path it is given, whose suffix is that of `path`.
+
+    Raises:
+        UserError: it can't be written; what stood there is left as it was.
+    """
+    temporary = path.with_name(f".{os.getpid()}.{path.name}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(temporary)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written: {error}") from None
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """`write_whole` of a text."""
+    write_whole(path, lambda temporary: temporary.write_text(text))
