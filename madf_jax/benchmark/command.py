@@ -10,7 +10,7 @@ from madf_jax.benchmark import programs, reference, report
 from madf_jax.benchmark.machine import describe_machine
 from madf_jax.benchmark.measure import alternate
 from madf_jax.benchmark.peak import training_peak
-from madf_jax.benchmark.pictures import data_row
+from madf_jax.benchmark.pictures import data_rows
 from madf_jax.benchmark.programs import Program
 from madf_jax.benchmark.rows import Row
 from madf_jax.errors import UserError
@@ -122,7 +122,7 @@ def _train(request: Request, size: int, peak: float) -> list[Row]:
 
 
 def _data(request: Request, size: int, _: float) -> list[Row]:
-    return [data_row(size, request.batch or 6)]
+    return data_rows(size, request.batch or 6)
 
 
 _MEASURE: dict[str, Callable[[Request, int, float], list[Row]]] = {

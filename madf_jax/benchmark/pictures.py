@@ -21,8 +21,8 @@ _FILES, _COUNTED, _ROUNDS = 48, 240, 5
 _MARGIN = 572 / 512
 
 
-def data_row(size: int, batch: int) -> Row:
-    """The training pipeline against plain decoding, with as many threads, in turn.
+def data_rows(size: int, batch: int) -> list[Row]:
+    """The training pipeline against plain decoding in turn: on one thread each, and on all.
 
     Files are JPEGs whose shorter side is `size`, as those of Places2 are at 512. Plain decoding
     is Pillow's, to an RGB array. Masks are generated.
@@ -32,10 +32,9 @@ def data_row(size: int, batch: int) -> Row:
         batch: pictures in a batch.
 
     Returns:
-        A row whose times are seconds a picture.
+        Rows whose times are seconds a picture: 'data' compares what one core does.
     """
-    loader = LoaderOptions()
-    with _files(size) as directory, ThreadPool(loader.threads) as pool:
+    with _files(size) as directory:
         paths = sorted(directory.iterdir())
         margin = round(_MARGIN * size)
         pictures = PictureOptions(
@@ -46,12 +45,23 @@ def data_row(size: int, batch: int) -> Row:
             resize_max=margin,
         )
         dataset = training_data(pictures, MaskOptions(), seed=0, batch_size=batch).dataset
-        ours, plain = [], []
-        for _ in range(_ROUNDS):
-            ours.append(_by_pipeline(dataset, loader, batch))
-            plain.append(_by_decoding(paths, pool))
-    seconds, reference = float(np.median(ours)), float(np.median(plain))
-    return Row("data", size, batch, "uint8", seconds, reference, reference / seconds)
+        rows = []
+        for threads in sorted({1, LoaderOptions().threads}):
+            name = "data" if threads == 1 else f"data, {threads} threads"
+            seconds, plain = _in_turn(dataset, paths, threads, batch)
+            rows.append(Row(name, size, batch, "uint8", seconds, plain, plain / seconds))
+        return rows
+
+
+def _in_turn(
+    dataset: grain.MapDataset, paths: Sequence[Path], threads: int, batch: int
+) -> tuple[float, float]:
+    """Median seconds a picture by the pipeline, and by plain decoding."""
+    loader, rounds = LoaderOptions(num_threads=threads), range(_ROUNDS)
+    with ThreadPool(threads) as pool:
+        pairs = [(_by_pipeline(dataset, loader, batch), _by_decoding(paths, pool)) for _ in rounds]
+    ours, plain = np.median(pairs, axis=0).tolist()
+    return ours, plain
 
 
 def _by_pipeline(dataset: grain.MapDataset, loader: LoaderOptions, batch: int) -> float:

@@ -102,7 +102,7 @@ def _draw(rows: Sequence[Row], path: Path) -> None:
 
     figure = Figure(figsize=(9, 4), layout="constrained")
     times, ratios = figure.subplots(1, 2, width_ratios=(3, 2))
-    for what in dict.fromkeys(row.what for row in rows if row.what != "data"):
+    for what in dict.fromkeys(row.what for row in rows if row.dtype != "uint8"):
         points = sorted((row.size, row.seconds) for row in rows if row.what == what)
         times.loglog(*zip(*points, strict=True), "o-", label=what)
         compared = [(r.size, r.reference_seconds) for r in rows if r.what == what]

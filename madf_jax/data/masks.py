@@ -75,27 +75,31 @@ class StrokesAndBoxes:
                 hole, spoilt = np.zeros_like(hole), hole
         else:
             hole = _with_area(hole if hole.any() else spoilt, least, most)
-        return (1 - hole)[..., None]
+        hole ^= 1
+        return hole[..., None]
 
     def _draw(self, rng: np.random.Generator, hole: np.ndarray) -> None:
         strokes, boxes = (int(rng.integers(*n, endpoint=True)) for n in (self.strokes, self.boxes))
         if strokes + boxes == 0:  # an empty hole could not grow
             strokes, boxes = (1, 0) if self.strokes[1] else (0, 1)
-        for _ in range(strokes):
-            self._stroke(rng, hole)
+        if strokes:
+            self._stroke(rng, hole, strokes)
         for _ in range(boxes):
             self._box(rng, hole)
 
-    def _stroke(self, rng: np.random.Generator, hole: np.ndarray) -> None:
-        size = len(hole)
-        corners = int(rng.integers(*STROKE_POINTS, endpoint=True))
-        heading = rng.uniform(0, 2 * np.pi) + np.cumsum(rng.normal(0, TURN, corners))
-        step = rng.uniform(*STROKE_STEP, corners)
-        walk = np.cumsum(step[:, None] * np.stack([np.cos(heading), np.sin(heading)], -1), axis=0)
-        inside = 1 - np.abs((rng.uniform(0, 1, 2) + walk) % 2 - 1)  # thrown back at the borders
+    def _stroke(self, rng: np.random.Generator, hole: np.ndarray, count: int) -> None:
+        size, (fewest, most) = len(hole), STROKE_POINTS
+        corners = rng.integers(fewest, most, count, endpoint=True)
+        turns = np.cumsum(rng.normal(0, TURN, (count, most)), axis=1)
+        heading = rng.uniform(0, 2 * np.pi, (count, 1)) + turns
+        step = rng.uniform(*STROKE_STEP, (count, most, 1))
+        walk = np.cumsum(step * np.stack([np.cos(heading), np.sin(heading)], -1), axis=1)
+        start = rng.uniform(0, 1, (count, 1, 2))
+        inside = 1 - np.abs((start + walk) % 2 - 1)  # thrown back at the borders
         points = np.round(inside * (size - 1)).astype(np.int32)
-        width = max(1, round(rng.uniform(*self.stroke_width) * size))
-        cv2.polylines(hole, [points], isClosed=False, color=1, thickness=width)
+        widths = np.maximum(1, np.round(rng.uniform(*self.stroke_width, count) * size))
+        for line, corner, width in zip(points, corners, widths, strict=True):
+            cv2.polylines(hole, [line[:corner]], isClosed=False, color=1, thickness=int(width))
 
     def _box(self, rng: np.random.Generator, hole: np.ndarray) -> None:
         size = len(hole)
