@@ -21,7 +21,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     _add_compare(commands)
     _add_numbers(commands)
     _add_benchmark(commands)
-    args = parser.parse_args(argv)
+    _add_compile(commands)
+    args, rest = parser.parse_known_args(argv)
+    if rest and args.run is not _compile:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    args.rest = rest
     try:
         return args.run(args)
     except UserError as error:
@@ -172,6 +176,40 @@ def _benchmark(args: argparse.Namespace) -> int:
     parts = [args.part] if args.part else args.parts
     request = Request(parts, args.size, args.batch, args.dtype, args.repeats, args.reference)
     return benchmark(request, args.json)
+
+
+def _add_compile(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser(
+        "compile",
+        help="what training needs on a TPU or GPU that is not here",
+        description="Compiles the real training step of a config with the compiler of the target, "
+        "on this CPU, and prints memory, work and the least time of a step for each device. Exits "
+        "with 1 if it does not fit.",
+        epilog="--config.section.key=value changes the config.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--config", metavar="FILE", required=True, help="such as configs/places2.py"
+    )
+    target = parser.add_mutually_exclusive_group(required=True)
+    target.add_argument("--topology", metavar="CHIP:SIDES", help="a TPU slice, such as v5e:4x4")
+    target.add_argument("--target", choices=("h100",), help="one GPU")
+    parser.add_argument(
+        "--search", action="store_true", help="find the largest batch per device that fits, too"
+    )
+    parser.set_defaults(run=_compile)
+
+
+def _compile(args: argparse.Namespace) -> int:
+    from madf_jax.planning.environment import use_compiler
+    from madf_jax.run.terminal import read_config
+
+    config = read_config([f"--config={args.config}", *args.rest])
+    use_compiler("tpu" if args.topology else "cuda")
+    _quieten()
+    from madf_jax.planning.command import compile_step
+
+    return compile_step(config, args.topology, args.target, search=args.search)
 
 
 if __name__ == "__main__":

@@ -28,7 +28,8 @@ ALLOWED = {
     "training": EVALUATION | {"weights", "evaluation"},
     "interop": EDGE,
     "benchmark": EDGE | {"interop"},
-    "__main__": EDGE | {"interop", "benchmark"},
+    "planning": EDGE,
+    "__main__": EDGE | {"interop", "benchmark", "planning"},
     "__init__": set(),
 }
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -4,7 +4,11 @@ import os
 import sys
 from pathlib import Path
 
+import ml_collections
 from absl import app, flags, logging
+from ml_collections import config_flags
+
+from madf_jax.errors import UserError
 
 _TALKATIVE = ("orbax", "xla_bridge")
 
@@ -28,6 +32,27 @@ def parse_flags(argv: list[str]) -> list[str]:
     if len(rest) > 1:
         sys.exit(f"{Path(argv[0]).name}: unexpected argument {rest[1]!r}; flags begin with --")
     return rest
+
+
+def read_config(arguments: list[str]) -> ml_collections.ConfigDict:
+    """The config that `--config=FILE --config.section.key=value ...` describe, all keys checked.
+
+    Raises:
+        UserError: an argument is no such flag, or the file, a key or a value is no good.
+    """
+    values, program = flags.FlagValues(), ["madf_jax"]
+    config_flags.DEFINE_config_file(
+        "config", None, flag_values=values, sys_argv=[*program, *arguments]
+    )
+    try:
+        rest = values([*program, *arguments])
+        config = values.config
+        list(config)  # one that did not load says so when it is touched
+    except (flags.Error, AttributeError, KeyError, TypeError, ValueError, OSError) as error:
+        raise UserError(_told(error)) from None
+    if len(rest) > 1:
+        raise UserError(f"unexpected argument {rest[1]!r}; flags begin with --")
+    return config
 
 
 def _told(error: BaseException) -> str:

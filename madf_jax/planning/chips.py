@@ -1,0 +1,107 @@
+"""Chips by their published numbers, and the devices of a topology that is not here."""
+
+import dataclasses
+import math
+import re
+from collections.abc import Sequence
+
+import jax
+from jax.experimental import topologies
+
+from madf_jax.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class Chip:
+    """Published peaks of one device.
+
+    Sources: Google Cloud's pages on TPU versions; NVIDIA's data sheet of the H100 SXM.
+
+    Attributes:
+        name: as topologies begin with it.
+        flops: dense operations a second in bfloat16.
+        float32_flops: the same for products of float32 arrays at XLA's default precision, which
+            rounds them to bfloat16 on TPUs and to TF32 on GPUs.
+        bandwidth: bytes a second of its memory.
+        memory: bytes.
+    """
+
+    name: str
+    flops: float
+    float32_flops: float
+    bandwidth: float
+    memory: float
+
+
+CHIPS = {
+    chip.name: chip
+    for chip in (
+        Chip("v4", 275e12, 275e12, 1228e9, 32 * 2**30),
+        Chip("v5e", 197e12, 197e12, 819e9, 16 * 2**30),
+        Chip("v5p", 459e12, 459e12, 2765e9, 95 * 2**30),
+        Chip("v6e", 918e12, 918e12, 1638e9, 32 * 2**30),
+        Chip("h100", 989e12, 494e12, 3352e9, 80e9),
+    )
+}
+
+# What XLA's compiler asks of an H100 (SXM, 80 GB).
+_H100 = """
+gpu_device_info {
+  threads_per_block_limit: 1024 threads_per_warp: 32 shared_memory_per_block: 49152
+  shared_memory_per_core: 233472 threads_per_core_limit: 2048 core_count: 132 fpus_per_core: 128
+  block_dim_limit_x: 2147483647 block_dim_limit_y: 65535 block_dim_limit_z: 65535
+  memory_bandwidth: 3352320000000 l2_cache_size: 52428800 clock_rate_ghz: 1.98
+  device_memory_size: 84929347584 shared_memory_per_block_optin: 232448
+  cuda_compute_capability { major: 9 } registers_per_core_limit: 65536
+  registers_per_block_limit: 65536
+}
+platform_name: "CUDA"
+dnn_version_info { major: 9 minor: 10 }
+runtime_version { major: 12 minor: 9 patch: 0 }
+device_description_str: "NVIDIA H100 80GB HBM3"
+"""
+
+
+def tpu_devices(topology: str) -> tuple[Chip, Sequence[jax.Device]]:
+    """The chip and the devices of a slice.
+
+    Args:
+        topology: chip and sides, such as 'v5e:4x4' or 'v5p:2x2x1'.
+
+    Raises:
+        UserError: the chip is unknown or has no slice of this form.
+    """
+    matched = re.fullmatch(r"(\w+):(\d+(?:x\d+)+)", topology)
+    chip = CHIPS.get(matched[1]) if matched else None
+    if matched is None or chip is None or chip.name == "h100":
+        known = ", ".join(name for name in CHIPS if name != "h100")
+        raise UserError(f"--topology {topology}: use CHIP:SIDES, like v5e:4x4, with one of {known}")
+    sides = [int(side) for side in matched[2].split("x")]
+    alone = {"chips_per_host_bounds": (1, 1, 1)} if math.prod(sides) == 1 else {}
+    try:
+        description = topologies.get_topology_desc(topology, platform="tpu", **alone)
+    except Exception as error:  # the TPU runtime raises whatever it likes
+        raise UserError(f"--topology {topology}: {_first_line(error)}") from None
+    return chip, description.devices
+
+
+def gpu_devices(target: str) -> tuple[Chip, Sequence[jax.Device]]:
+    """The chip and the one device of a GPU target.
+
+    Args:
+        target: 'h100'.
+
+    Raises:
+        UserError: the plugin can't describe it.
+    """
+    try:
+        description = topologies.get_topology_desc(
+            platform="cuda", topology="1x1x1", target_config=_H100
+        )
+    except Exception as error:
+        raise UserError(f"--target {target}: {_first_line(error)}") from None
+    return CHIPS[target], description.devices
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -1,0 +1,78 @@
+"""The command `compile`: prints what a config's training step needs of a device."""
+
+import ml_collections
+
+from madf_jax.planning.chips import gpu_devices, tpu_devices
+from madf_jax.planning.plan import Plan, TooLarge, largest, make_plan
+from madf_jax.run.setup import from_config
+
+_GB = 1e9
+
+
+def compile_step(
+    config: ml_collections.ConfigDict,
+    topology: str | None,
+    target: str | None,
+    *,
+    search: bool,
+) -> int:
+    """Compiles and prints. The environment must have been prepared (`environment`).
+
+    Args:
+        config: of the run.
+        topology: a TPU slice, or None.
+        target: a GPU, or None.
+        search: find the largest batch per device that fits, too.
+
+    Returns:
+        0, or 1 if the step does not fit.
+
+    Raises:
+        UserError: the config, the topology or the step is no good.
+    """
+    setup = from_config(config)
+    chip, devices = tpu_devices(topology) if topology else gpu_devices(target or "")
+    total, count = setup.training.batch_size, len(devices)
+    batch = -(-total // count)
+    if total % count:
+        print(
+            f"training.batch_size {total} does not divide by {count} devices: compiling for "
+            f"{batch} a device, {batch * count} in all"
+        )
+    try:
+        plan = make_plan(setup, chip, devices, batch)
+        print(format_plan(plan))
+        fits = plan.fits
+    except TooLarge as error:
+        print(f"does not fit in {chip.memory / _GB:.1f} GB: {error}")
+        fits = False
+    if search:
+
+        def needed(batch: int) -> float:
+            try:
+                found: float = make_plan(setup, chip, devices, batch).needed
+            except TooLarge:
+                found = float("inf")
+            print(f"batch {batch} a device: {found / _GB:.2f} GB", flush=True)
+            return found
+
+        print(f"largest batch per device that fits: {largest(needed, chip.memory)}")
+    return 0 if fits else 1
+
+
+def format_plan(plan: Plan) -> str:
+    """A few lines for a person."""
+    bound = plan.accessed / plan.chip.bandwidth
+    by = "memory" if plan.floor == bound else "arithmetic"
+    return "\n".join(
+        [
+            f"{plan.chip.name}, {plan.devices} devices, {plan.batch} pictures on each; "
+            f"compiled in {plan.compile_seconds:.0f} s. Per device and step:",
+            f"  memory      {plan.needed / _GB:.2f} GB of {plan.chip.memory / _GB:.1f} GB: "
+            f"arguments {plan.arguments / _GB:.2f}, temporaries {plan.temporaries / _GB:.2f}, "
+            f"output {plan.outputs / _GB:.2f}, program {plan.program / _GB:.2f}",
+            f"  work        {plan.flop / 1e12:.3f} TFLOP, {plan.accessed / _GB:.1f} GB accessed",
+            f"  step        at least {1e3 * plan.floor:.1f} ms, bound by {by}",
+            f"  fits        {'yes' if plan.fits else 'no'}",
+        ]
+    )

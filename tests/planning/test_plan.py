@@ -1,0 +1,104 @@
+"""What is computed from what a compiler says, and the few compilations of a search."""
+
+import math
+
+import jax
+import pytest
+
+from configs import quickstart
+from madf_jax.errors import UserError
+from madf_jax.planning.chips import CHIPS, Chip, tpu_devices
+from madf_jax.planning.command import compile_step, format_plan
+from madf_jax.planning.plan import Plan, TooLarge, largest, make_plan
+from madf_jax.run.setup import from_config
+
+
+@pytest.mark.parametrize("capacity", [5, 10, 11, 60, 105, 4095, 4096])
+@pytest.mark.parametrize("refused_above", [math.inf, 37])
+def test_the_search_finds_the_largest_that_fits_in_few_trials(capacity, refused_above):
+    tried = []
+
+    def needed(batch):
+        tried.append(batch)
+        return 3 + 7 * batch if batch <= refused_above else math.inf
+
+    fits = [batch for batch in range(1, 600) if needed(batch) <= capacity]
+    tried.clear()
+    assert largest(needed, capacity) == max(fits, default=0)
+    assert len(tried) <= 12
+    assert len(set(tried)) == len(tried)
+
+
+def test_the_search_bears_a_bent_line():
+    def needed(batch):
+        return 10 + batch**1.3
+
+    assert largest(needed, 200) == max(batch for batch in range(99) if needed(batch) <= 200)
+
+
+@pytest.fixture
+def setup():
+    config = quickstart.get_config()
+    config.update_from_flattened_dict(
+        {
+            "network.depth": 3,
+            "network.refinements": 0,
+            "network.widths": (4, 6),
+            "network.skip_widths": (6, 8),
+            "network.mask_width": 3,
+            "objective.perceptual": 0.0,
+            "objective.style": 0.0,
+            "data.size": 16,
+            "data.resize_min": 18,
+            "training.batch_size": 6,
+        }
+    )
+    return config
+
+
+def test_a_plan_is_what_the_compiler_counted(setup):
+    """Here of CPU devices: the compilers for TPUs and GPUs are not in every environment."""
+    chip = Chip("slow", flops=2e6, float32_flops=1e6, bandwidth=1e6, memory=10**9)
+    plan = make_plan(from_config(setup), chip, jax.devices()[:2], batch=3)
+    parts = (plan.arguments, plan.outputs, plan.temporaries, plan.program)
+    assert (plan.devices, plan.batch, plan.needed) == (2, 3, sum(parts))
+    assert min(plan.arguments, plan.temporaries, plan.flop, plan.accessed) > 0
+    assert plan.floor == pytest.approx(max(plan.flop, plan.accessed) / 1e6)
+    assert plan.fits
+    assert "slow, 2 devices, 3 pictures on each" in format_plan(plan)
+
+
+def test_bfloat16_has_the_chips_higher_peak(setup):
+    chip = Chip("slow", flops=2e3, float32_flops=1e3, bandwidth=1e12, memory=1)
+    setup.network.dtype = "bfloat16"
+    plan = make_plan(from_config(setup), chip, jax.devices()[:1], batch=1)
+    assert plan.floor == pytest.approx(plan.flop / 2e3)
+    assert not plan.fits
+
+
+def test_a_batch_that_does_not_divide_is_rounded_up_and_told(setup, monkeypatch, capsys):
+    from madf_jax.planning import command
+
+    made = []
+
+    def plan(_, chip, devices, batch):
+        made.append(batch)
+        if batch > 4:
+            raise TooLarge("RESOURCE_EXHAUSTED: too large")
+        return Plan(chip, len(devices), batch, 4 * batch * 10**9, 0, 0, 0, 1e12, 1e9, 0.1, 3.0)
+
+    monkeypatch.setattr(command, "tpu_devices", lambda _: (CHIPS["v5e"], [None] * 4))
+    monkeypatch.setattr(command, "make_plan", plan)
+    assert compile_step(setup, "v5e:2x2", None, search=True) == 0
+    printed = capsys.readouterr().out
+    assert "batch_size 6 does not divide by 4 devices: compiling for 2 a device, 8" in printed
+    assert "largest batch per device that fits: 4" in printed
+    setup.training.batch_size = 20
+    assert compile_step(setup, "v5e:2x2", None, search=False) == 1
+    assert "does not fit in 17.2 GB: RESOURCE_EXHAUSTED" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("topology", ["v5e", "v9:2x2", "h100:1x1", "v5e:axb"])
+def test_an_unknown_topology_is_told_with_an_example(topology):
+    with pytest.raises(UserError, match=r"use CHIP:SIDES, like v5e:4x4, with one of v4, v5e, v5p"):
+        tpu_devices(topology)
