@@ -14,6 +14,7 @@ from madf_jax.data.options import LoaderOptions, MaskOptions, PictureOptions
 from madf_jax.network import MADF, normalize
 from madf_jax.network.dynamic_filtering import filter_by_windows, filter_factored
 from madf_jax.objective.supervision import Objective
+from madf_jax.run.memory import return_freed
 from madf_jax.run.optimizer import OptimizerOptions
 from madf_jax.run.options import EvaluationOptions, InitOptions, TrainingOptions
 from madf_jax.run.setup import Setup, create_state
@@ -82,6 +83,7 @@ def train_program(setup: Setup) -> Program:
     start = time.perf_counter()
     compiled = lower_step(setup, mesh, mapped, setup.training.batch_size).compile()
     seconds = time.perf_counter() - start
+    return_freed()
     state = create_state(setup, replicated(mesh))
     image, mask = inputs(setup.data.size, setup.training.batch_size)
     batch = mapped.to_devices({"image": image, "mask": mask})

@@ -12,6 +12,7 @@ from madf_jax.data.options import LoaderOptions, MaskOptions, PictureOptions
 from madf_jax.errors import UserError
 from madf_jax.network import MADF
 from madf_jax.objective.supervision import Objective
+from madf_jax.run.memory import return_freed
 from madf_jax.run.optimizer import OptimizerOptions, make_optimizer
 from madf_jax.run.options import EvaluationOptions, InitOptions, TrainingOptions
 from madf_jax.run.state import AXIS, TrainState, begin, init_variables, make_state
@@ -85,7 +86,9 @@ def create_state(setup: Setup, sharding: jax.sharding.Sharding) -> TrainState:
         out_shardings=sharding,
         donate_argnums=0,
     )
-    return start(create())
+    state = jax.block_until_ready(start(create()))
+    return_freed()
+    return state
 
 
 def abstract_state(setup: Setup, sharding: jax.sharding.Sharding) -> TrainState:

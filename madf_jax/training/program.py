@@ -14,6 +14,7 @@ from jax.experimental.compilation_cache import compilation_cache
 from jax.sharding import Mesh
 
 from madf_jax.objective.vgg import VGG16
+from madf_jax.run.memory import return_freed
 from madf_jax.run.optimizer import make_optimizer
 from madf_jax.run.setup import Setup, abstract_state
 from madf_jax.training.parallel import Mapped, parallelize, replicated
@@ -63,6 +64,7 @@ def compiled_step(setup: Setup, mesh: Mesh, mapped: Mapped) -> Any:
     """The compiled step for the config's batches; the log tells its time, work and memory."""
     start = time.perf_counter()
     compiled = lower_step(setup, mesh, mapped, setup.training.batch_size).compile()
+    return_freed()
     seconds = time.perf_counter() - start
     cost, memory = compiled.cost_analysis() or {}, compiled.memory_analysis()
     logging.info(
