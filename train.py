@@ -10,18 +10,17 @@ from ml_collections import config_flags
 from madf_jax.errors import UserError
 from madf_jax.run.terminal import parse_flags, show_own_lines
 
+STOPPED = 75
+"""Exit status of a run that was asked to stop and saved: the same command goes on with it."""
+
 _CONFIG = config_flags.DEFINE_config_file(
     "config", None, "The config of the run.", lock_config=True
 )
 _WORKDIR = flags.DEFINE_string(
     "workdir", None, "Directory for checkpoints and TensorBoard's files."
 )
-_DISTRIBUTED = flags.DEFINE_bool(
-    "distributed",
-    False,
-    "Train with all processes of a job: found by themselves on TPU pods, Slurm and Open MPI, "
-    "otherwise as the three flags below say.",
-)
+# The processes of a job find each other by themselves on TPU pods, under Slurm and Open MPI;
+# elsewhere these three say where they are.
 _COORDINATOR = flags.DEFINE_string("coordinator", None, "HOST:PORT of process 0.")
 _NUM_PROCESSES = flags.DEFINE_integer("num_processes", None, "Processes of the job.")
 _PROCESS_ID = flags.DEFINE_integer("process_id", None, "Which of them this is, from 0.")
@@ -32,14 +31,26 @@ def main(_: list[str]) -> None:
     show_own_lines()
     # Imported late, so that --help and a misspelt flag answer at once: the loop loads TensorFlow
     # for TensorBoard.
+    from madf_jax.training import processes
     from madf_jax.training.loop import train
 
-    if _DISTRIBUTED.value:
-        jax.distributed.initialize(_COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS_ID.value)
+    config = _CONFIG.value
     try:
-        train(_CONFIG.value, Path(_WORKDIR.value))
+        processes.join(
+            _COORDINATOR.value,
+            _NUM_PROCESSES.value,
+            _PROCESS_ID.value,
+            config.training.process_timeout,
+        )
+        finished = train(config, Path(_WORKDIR.value))
     except UserError as error:
-        sys.exit(f"train.py: {error}")
+        processes.leave(f"train.py: {error}")
+    except jax.errors.JaxRuntimeError as error:
+        if jax.process_count() == 1:
+            raise
+        processes.leave(f"train.py: {processes.LOST}: {' '.join(str(error).split())[:300]}")
+    else:
+        sys.exit(0 if finished else STOPPED)
 
 
 if __name__ == "__main__":

@@ -51,6 +51,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.data.check_files = (
         "decode"  # folder: at the start, 'decode' each file or read its 'header'
     )
+    config.data.max_bad_share = 0.1  # folder: share of bad files past which a run stops
     config.data.min_side = 32  # folder: pixels; a picture with a shorter side is a bad file
     config.data.size = 512  # pixels, height and width of a crop
     config.data.resize_min = 572  # pixels, the shorter side before the crop, at least
@@ -110,6 +111,12 @@ def get_config() -> ml_collections.ConfigDict:
     config.training.checkpoint_every = 5000  # steps between checkpoints
     config.training.keep_last = 3  # checkpoints kept, beside the best one
     config.training.compile_cache = True  # keep the compiled step in the workdir for later starts
+
+    config.training.accumulate_steps = 1  # micro-batches of a step on each device
+    config.training.max_skipped_in_row = 10  # non-finite steps are skipped; so many in a row stop
+    config.training.changed_config = "refuse"  # a workdir of another config: 'refuse' or 'accept'
+    config.training.process_timeout = 100  # seconds until a process not heard of counts as gone
+    config.training.profile_steps = ()  # first and last step of a profiler's trace; () = none
 
     # madf_jax.run.options.EvaluationOptions
     config.evaluation = ml_collections.ConfigDict()

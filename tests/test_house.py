@@ -10,8 +10,8 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "madf_jax"
 MIDDLE = {"errors"}
 LAYERS = MIDDLE | {"convolution"}
-RUN = {"errors", "network", "objective", "data"}
-EVALUATION = RUN | {"metrics", "run", "files"}
+RUN = {"errors", "files", "network", "objective", "data"}
+EVALUATION = RUN | {"metrics", "run"}
 EDGE = {*EVALUATION, "weights", "evaluation", "training"}
 # Which rooms a room may import, beside itself: the graph runs from the edge to the middle.
 ALLOWED = {

@@ -22,6 +22,7 @@ class PictureOptions:
     evaluation_split: str = "validation"
     bad_files: str = "skip"  # 'skip' (with a warning that names them) or 'refuse'
     check_files: str = "decode"  # 'decode' every picture at the start, or only its 'header'
+    max_bad_share: float = 0.1  # with 'skip': share of bad files past which it is refused
     min_side: int = 32  # pixels; a picture with a shorter side is a bad file
     size: int = 256  # pixels, side of the square the network sees
     resize_min: int = 286  # pixels; the shorter side is resized to a length drawn between
@@ -38,6 +39,10 @@ class PictureOptions:
         _one_of("data.evaluation_crop", self.evaluation_crop, ("random", "centre", "squash"))
         _at_least("data.min_side", self.min_side, 1)
         _at_least("data.size", self.size, 16)
+        if not 0 <= self.max_bad_share <= 1:
+            raise UserError(
+                f"data.max_bad_share must lie between 0 and 1, got {self.max_bad_share}"
+            )
         if not 0 <= self.colour_variation < 1:
             raise UserError(
                 f"data.colour_variation must be at least 0 and below 1, got {self.colour_variation}"

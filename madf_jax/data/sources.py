@@ -77,6 +77,7 @@ class FolderSource:
         on the files alone and not on who reads them.
       check: 'decode' reads every pixel; 'header' only opens files, for millions of them.
       min_side: pixels, the shortest side a good picture may have.
+      max_bad_share: with 'skip', the share of bad files past which they are refused after all.
       at_least: pixels; a large JPEG may be decoded at a fraction of its size if its shorter side
         keeps so many. 0 decodes everything at full size.
 
@@ -91,10 +92,12 @@ class FolderSource:
         check: str = "decode",
         min_side: int = 32,
         at_least: int = 0,
+        max_bad_share: float = 1.0,
     ) -> None:
         self.directory = Path(directory)
         self.bad_files = bad_files
         self.min_side = min_side
+        self.max_bad_share = max_bad_share
         self.at_least = max(at_least, min_side) if at_least else 0
         self._warned: set[str] = set()
         found = find_pictures(self.directory)
@@ -122,12 +125,20 @@ class FolderSource:
                     raise UserError(f"{self.directory}: {error}; {_REMEDY}") from error
                 if name not in self._warned:
                     self._warned.add(name)
-                    logging.warning("%s: %s; the next picture is used", self.directory, error)
+                    self._count(str(error))
         raise UserError(f"{self.directory}: none of its {len(self)} pictures can be read any more")
 
     def __repr__(self) -> str:
         """Number of pictures and a digest of their names in order."""
         return f"FolderSource(pictures={len(self)}, names={digest(self.names)!r})"
+
+    def _count(self, error: str) -> None:
+        """Names a file that turned out bad, once; refuses to go on with too many of them."""
+        bad = len(self._warned)
+        text = f"{self.directory}: {error}; the next picture is used, {bad} are bad so far"
+        if bad > self.max_bad_share * len(self):
+            raise UserError(f"{text}: more than data.max_bad_share={self.max_bad_share}; {_REMEDY}")
+        logging.warning("%s", text)
 
     def _read(self, name: str) -> np.ndarray:
         picture = read_picture(self.directory / name, name, at_least=self.at_least)
@@ -148,6 +159,11 @@ class FolderSource:
         text += f"; and {more} more" if more > 0 else ""
         if self.bad_files == "refuse" or len(faults) == found:
             raise UserError(f"{text}; {_REMEDY}")
+        if len(faults) > self.max_bad_share * found:
+            raise UserError(
+                f"{text}: more than data.max_bad_share={self.max_bad_share}; mend or remove them, "
+                "or raise data.max_bad_share"
+            )
         logging.warning("%s; they are skipped", text)
 
 
@@ -173,7 +189,12 @@ def open_pictures(options: PictureOptions, *, training: bool) -> PictureSource:
     # What is shrunk afterwards need not be decoded whole; held-out pictures are, to be exact.
     at_least = options.resize_max if training else 0
     return FolderSource(
-        directory, options.bad_files, options.check_files, options.min_side, at_least
+        directory,
+        options.bad_files,
+        options.check_files,
+        options.min_side,
+        at_least,
+        options.max_bad_share,
     )
 
 

@@ -138,4 +138,6 @@ def _state(weights: Weights, step: int) -> TrainState:
         batch_stats=jax.tree.map(jnp.asarray, weights.batch_stats),
         opt_state=opt_state,
         ema=jax.tree.map(jnp.asarray, weights.ema),
+        skipped=jnp.zeros((), jnp.int32),
+        skipped_in_row=jnp.zeros((), jnp.int32),
     )

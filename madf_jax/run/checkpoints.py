@@ -1,7 +1,9 @@
 """Orbax checkpoints of a run: saved asynchronously, checked when read, last and best kept."""
 
+import contextlib
 import dataclasses
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
 
@@ -71,10 +73,40 @@ class Checkpoints:
         """Itself."""
         return self
 
-    def __exit__(self, *_: object) -> None:
-        """Waits for what is being written, then closes."""
-        self._manager.wait_until_finished()
-        self._manager.close()
+    def __exit__(self, kind: object, *_: object) -> None:
+        """Waits for what is being written, then closes.
+
+        Raises:
+            UserError: it could not be written; told only in the log if there is an error already.
+        """
+        if kind is not None and jax.process_count() > 1:
+            return  # the others may have gone, and they would be waited for
+        try:
+            with self._told():
+                self._manager.wait_until_finished()
+                self._manager.close()
+        except UserError as error:
+            if kind is None:
+                raise
+            logging.error("%s", error)
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        """Tells what went wrong with writing, also in the background, in one line."""
+        try:
+            yield
+        except Exception as error:  # whatever Orbax and TensorStore raise for a full disk, say
+            steps = self._manager.all_steps()
+            whole = f"the last whole one is step {max(steps)}" if steps else "there is none yet"
+            raise UserError(
+                f"{self._directory}: a checkpoint can't be written: {_line(error)}. Nothing else "
+                f"is lost: {whole}. Make room or mend the place, and start again"
+            ) from None
+
+    def check(self) -> None:
+        """Raises UserError if a checkpoint that was being written has failed since."""
+        with self._told():
+            self._manager.check_for_errors()
 
     def save(
         self, state: TrainState, notes: dict[str, Any], metrics: dict[str, float] | None = None
@@ -85,19 +117,23 @@ class Checkpoints:
             state: replicated over all devices.
             notes: JSON-able facts to keep beside it.
             metrics: of a validation at this step, with `METRIC`; None if there was none.
+
+        Raises:
+            UserError: this one or the one before can't be written.
         """
         step = int(state.step)
         if step == self._manager.latest_step():
             return
         facts = {"notes": notes, "arrays": describe(state), "digest": digest(state)}
-        self._manager.save(
-            step,
-            args=ocp.args.Composite(
-                state=ocp.args.StandardSave(state), facts=ocp.args.JsonSave(facts)
-            ),
-            metrics=metrics,
-            force=True,
-        )
+        with self._told():
+            self._manager.save(
+                step,
+                args=ocp.args.Composite(
+                    state=ocp.args.StandardSave(state), facts=ocp.args.JsonSave(facts)
+                ),
+                metrics=metrics,
+                force=True,
+            )
 
     def reached_preemption(self, step: int) -> bool:
         """Whether the scheduler will soon take the machines (with `jax.distributed` only)."""
@@ -178,7 +214,9 @@ def read_checkpoint(path: Path) -> Restored:
 
 
 def _line(error: Exception) -> str:
-    return textwrap.shorten(str(error) or type(error).__name__, width=300, placeholder=" ...")
+    # TensorStore ends with where in its source something happened, and the reason before.
+    text = str(error).partition("[source locations=")[0] or type(error).__name__
+    return textwrap.shorten(text, width=300, placeholder=" ...")
 
 
 def describe(tree: Any) -> dict[str, str]:

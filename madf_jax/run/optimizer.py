@@ -3,6 +3,7 @@
 import dataclasses
 from typing import Any, Literal
 
+import jax
 import jax.numpy as jnp
 import optax
 
@@ -69,6 +70,26 @@ def with_adam(opt_state: Any, mu: Any, nu: Any, count: int) -> Any:
         else part
         for part in opt_state
     )
+
+
+def last_update_norm(opt_state: Any, options: OptimizerOptions, steps: int) -> jax.Array:
+    """Norm of the update that the optimizer made last, from its state: no other copy is needed.
+
+    Args:
+        opt_state: of `make_optimizer`'s optimizer, after at least one update.
+        options: as given to it.
+        steps: likewise.
+
+    Returns:
+        Float scalar; what it should be after no update is not defined.
+    """
+    (adam,) = (part for part in opt_state if isinstance(part, optax.ScaleByAdamState))
+    first = optax.tree.bias_correction(adam.mu, options.beta1, adam.count)
+    second = optax.tree.bias_correction(adam.nu, options.beta2, adam.count)
+    direction = jax.tree.map(lambda m, v: m / (jnp.sqrt(v) + options.epsilon), first, second)
+    (schedule,) = (part for part in opt_state if isinstance(part, optax.ScaleByScheduleState))
+    rate = make_schedule(options, steps)(schedule.count - 1)
+    return rate * optax.tree.norm(direction)
 
 
 def make_optimizer(options: OptimizerOptions, steps: int) -> optax.GradientTransformation:

@@ -39,6 +39,12 @@ class TrainingOptions:
         checkpoint_every: steps between checkpoints.
         keep_last: checkpoints kept, beside the best one.
         compile_cache: keep the compiled step in the working directory, for the next start.
+        accumulate_steps: micro-batches of a step on each device, computed one after another.
+        max_skipped_in_row: steps whose gradient is not finite are skipped; after so many of them
+            in a row the run stops.
+        changed_config: what to do with a working directory of another config.
+        process_timeout: seconds after which a process that is not heard of counts as gone.
+        profile_steps: first and last step of a profiler's trace; empty writes none.
     """
 
     seed: int = 0
@@ -53,12 +59,18 @@ class TrainingOptions:
     checkpoint_every: int = 5000
     keep_last: int = 3
     compile_cache: bool = True
+    accumulate_steps: int = 1
+    max_skipped_in_row: int = 10
+    changed_config: Literal["refuse", "accept"] = "refuse"
+    process_timeout: int = 100
+    profile_steps: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         """Raises UserError for a value out of range."""
         choices = {
             "parallel": ("shard_map", "pmap"),
             "batch_norm": ("synchronised", "per_device"),
+            "changed_config": ("refuse", "accept"),
         }
         for name, allowed in choices.items():
             if getattr(self, name) not in allowed:
@@ -66,11 +78,17 @@ class TrainingOptions:
                     f"training.{name} is {getattr(self, name)!r}; use one of {', '.join(allowed)}"
                 )
         whole = ("batch_size", "steps", "log_every", "pictures_every", "validate_every")
-        for name in (*whole, "checkpoint_every", "keep_last"):
+        more = ("checkpoint_every", "keep_last", "accumulate_steps", "max_skipped_in_row")
+        for name in (*whole, *more, "process_timeout"):
             if getattr(self, name) < 1:
                 raise UserError(f"training.{name} is {getattr(self, name)}; use 1 or more")
         if not 0 <= self.ema_decay < 1:
             raise UserError(f"training.ema_decay is {self.ema_decay}; use 0 or more and below 1")
+        steps = tuple(self.profile_steps)
+        if steps and not (len(steps) == 2 and 1 <= steps[0] <= steps[1]):
+            raise UserError(
+                f"training.profile_steps is {steps}; use () or (FIRST, LAST), like (100, 105)"
+            )
 
 
 @dataclasses.dataclass(frozen=True)

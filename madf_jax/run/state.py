@@ -22,6 +22,8 @@ class TrainState(flax.struct.PyTreeNode):
         batch_stats: running statistics of its batch normalisation.
         opt_state: of the optax transformation.
         ema: exponential moving average of `params`, or None if the run keeps none.
+        skipped: int32 scalar, steps that were skipped since their gradient was not finite.
+        skipped_in_row: int32 scalar, how many of them were the last steps.
     """
 
     step: jax.Array
@@ -29,6 +31,8 @@ class TrainState(flax.struct.PyTreeNode):
     batch_stats: Any
     opt_state: optax.OptState
     ema: Any | None
+    skipped: jax.Array
+    skipped_in_row: jax.Array
 
     @property
     def best_variables(self) -> dict[str, Any]:
@@ -70,4 +74,6 @@ def begin(
         opt_state=tx.init(params),
         # A copy: one buffer can't be donated twice.
         ema=jax.tree.map(jnp.copy, params) if keep_ema else None,
+        skipped=jnp.zeros((), jnp.int32),
+        skipped_in_row=jnp.zeros((), jnp.int32),
     )

@@ -10,7 +10,7 @@ from ml_collections import config_flags
 
 from madf_jax.errors import UserError
 
-_TALKATIVE = ("orbax", "xla_bridge")
+_TALKATIVE = ("orbax", "xla_bridge", "compilation_cache")
 
 
 def parse_flags(argv: list[str]) -> list[str]:
@@ -68,7 +68,9 @@ def show_own_lines() -> None:
     # Orbax tells fifty lines of each checkpoint, jax of each backend that is not there.
     logging.get_absl_handler().addFilter(
         lambda record: (
-            record.levelname != "INFO" or not any(name in record.pathname for name in _TALKATIVE)
+            (record.levelname != "INFO" or not any(name in record.pathname for name in _TALKATIVE))
+            # Orbax warns of each checkpoint without a validation.
+            and "did not provide metrics" not in str(record.msg)
         )
     )
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

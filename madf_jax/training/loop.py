@@ -1,5 +1,6 @@
 """The training loop: everything that touches files, clocks and devices while a run goes on."""
 
+import contextlib
 import signal
 import time
 from collections.abc import Iterator
@@ -11,16 +12,15 @@ import jax
 import ml_collections
 import numpy as np
 from absl import logging
-from clu import metric_writers, parameter_overview, periodic_actions
+from clu import metric_writers, parameter_overview
 
 from madf_jax.data.pipeline import evaluation_dataset, iterate, training_data
 from madf_jax.errors import UserError
 from madf_jax.evaluation.painter import make_painter
 from madf_jax.evaluation.report import picture_rows
 from madf_jax.evaluation.scoring import mean_psnr
-from madf_jax.files import write_text
 from madf_jax.run.checkpoints import METRIC, Checkpoints
-from madf_jax.run.optimizer import make_schedule
+from madf_jax.run.identity import check_config, write_config
 from madf_jax.run.setup import Setup, abstract_state, create_state, from_config
 from madf_jax.run.state import TrainState
 from madf_jax.training.feed import Feed
@@ -28,24 +28,30 @@ from madf_jax.training.parallel import data_mesh, replicated
 from madf_jax.training.program import compiled_step, kept_programs, map_step
 from madf_jax.training.step import Metrics
 from madf_jax.training.warm_start import warm_start
+from madf_jax.training.watch import Profile, Watch
 from madf_jax.weights.checkpoint import read_weights
 from madf_jax.weights.vgg import load_vgg
 
 _SHOWN = 8
 
 
-def train(config: ml_collections.ConfigDict, workdir: Path) -> None:
+def train(config: ml_collections.ConfigDict, workdir: Path) -> bool:
     """Trains until `training.steps`, from the newest checkpoint in `workdir` if there is one.
 
     Args:
         config: every section of `configs/default.py`.
         workdir: for checkpoints, TensorBoard's files and the config; made if need be.
 
+    Returns:
+        Whether the run is at its end. False after SIGTERM, Ctrl-C or a preemption notice: then a
+        checkpoint of the last step was saved, and the next call goes on from it.
+
     Raises:
-        UserError: something in the config, the data or the working directory is wrong; the loss is
-        not finite.
+        UserError: something in the config, the data or the working directory is wrong, a checkpoint
+        can't be written, or too many steps in a row had gradients that are not finite.
     """
     setup = from_config(config)
+    check_config(config, workdir)
     # Before anything compiles: missing weights must not cost the user minutes.
     vgg_variables = _vgg_variables(setup)
     mesh = data_mesh()
@@ -59,122 +65,85 @@ def train(config: ml_collections.ConfigDict, workdir: Path) -> None:
         process_count=jax.process_count(),
     )
     validation = _Validation(setup)
-    workdir.mkdir(parents=True, exist_ok=True)
+    _make_directory(workdir)
     mapped = map_step(setup, mesh)
     vgg_variables = jax.device_put(vgg_variables, replicated(mesh))
-    writer = metric_writers.create_default_writer(
-        workdir, just_logging=jax.process_index() > 0, asynchronous=False
-    )
     with (
         Checkpoints(workdir, keep_last=setup.training.keep_last) as checkpoints,
         _stop_signal() as stop_asked,
         kept_programs(workdir / "compiled" if setup.training.compile_cache else None),
-        metric_writers.ensure_flushes(writer),
     ):
         # Before the state is there: compiling takes memory of its own for a while.
         step_fn = compiled_step(setup, mesh, mapped)
         state = _begin(setup, checkpoints, data.fingerprint, replicated(mesh))
+        if jax.process_index() == 0:
+            write_config(config, workdir)
         start = int(state.step)
-        if start == 0:
-            _write_config(config, workdir)
         feed = Feed(iterate(data.dataset, setup.loader, start=start), mapped.to_devices)
-        actions = _Actions(setup, writer, validation, checkpoints, data.fingerprint, feed)
-        for step in range(start + 1, setup.training.steps + 1):
-            state, metrics = step_fn(state, feed.take(), vgg_variables)
-            if step < setup.training.steps:
-                feed.prefetch(metrics["loss"])
-            actions.after(step, state, metrics)
-            if stop_asked() or checkpoints.reached_preemption(step):
-                actions.save(step, state)
-                logging.info(
-                    "Stopped at step %d as asked; the same command goes on from here", step
-                )
-                return
+        watch = Watch(setup, workdir, feed)
+        actions = _Actions(setup, watch, validation, checkpoints, data.fingerprint)
+        with (
+            metric_writers.ensure_flushes(watch.writer),
+            contextlib.closing(Profile(setup.training.profile_steps, workdir)) as profile,
+        ):
+            for step in range(start + 1, setup.training.steps + 1):
+                profile.before(step)
+                state, metrics = step_fn(state, feed.take(), vgg_variables)
+                if step < setup.training.steps:
+                    feed.prefetch(metrics["loss"])
+                profile.after(step, metrics)
+                actions.after(step, state, metrics)
+                if stop_asked() or checkpoints.reached_preemption(step):
+                    actions.save(step, state)
+                    logging.info(
+                        "Stopped at step %d as asked; the same command goes on from here", step
+                    )
+                    return False
         logging.info("Done: %d steps in %s", setup.training.steps, workdir)
+        return True
 
 
 class _Actions:
-    """What happens between steps: scalars, progress, pictures, validations, checkpoints."""
+    """What happens between steps beside watching: pictures, validations, checkpoints."""
 
     def __init__(
         self,
         setup: Setup,
-        writer: metric_writers.MetricWriter,
+        watch: Watch,
         validation: "_Validation",
         checkpoints: Checkpoints,
         fingerprint: dict[str, Any],
-        feed: Feed,
     ) -> None:
-        self._options, self._writer = setup.training, writer
+        self._options, self._watch = setup.training, watch
         self._validation, self._checkpoints = validation, checkpoints
         self._notes = {"data": fingerprint}
-        self._schedule = make_schedule(setup.optimizer, setup.training.steps)
-        self._progress = periodic_actions.ReportProgress(
-            num_train_steps=setup.training.steps, writer=None, every_secs=20.0
-        )
-        self._feed, self._waited, self._since = feed, feed.waited, time.monotonic()
-        self._metrics: list[Metrics] = []
-        self._log_at: int | None = None
 
     def after(self, step: int, state: TrainState, metrics: Metrics) -> None:
         """Does what is due after a step."""
         options = self._options
-        due = {
-            name: step == options.steps or step % every == 0
-            for name, every in (
-                ("log", options.log_every),
-                ("pictures", options.pictures_every),
-                ("validate", options.validate_every),
-                ("checkpoint", options.checkpoint_every),
-            )
-        }
-        self._progress(step)
-        if self._metrics:
-            # The step before this one: the devices have work while the host waits, and the host
-            # stays one step ahead.
-            jax.block_until_ready(self._metrics[-1])
-        if self._log_at is not None:
-            self._write_scalars(self._log_at)
-        self._metrics.append(metrics)
-        self._log_at = step if due["log"] else None
-        if due["pictures"] or due["validate"] or due["checkpoint"] or step == options.steps:
-            self._write_scalars(step)
-        if due["pictures"]:
-            self._writer.write_images(step, {"pictures": self._validation.pictures(state)})
-        if due["validate"]:
+        self._watch.after(step, state, metrics)
+        if self._due(step, options.pictures_every):
+            pictures = {"pictures": self._validation.pictures(state)}
+            self._watch.writer.write_images(step, pictures)
+        if self._due(step, options.validate_every):
             self.save(step, state, {METRIC: self._validation.score(state)})
-        elif due["checkpoint"]:
+        elif self._due(step, options.checkpoint_every):
             self.save(step, state)
+        elif self._due(step, options.log_every):
+            self._checkpoints.check()
+
+    def _due(self, step: int, every: int) -> bool:
+        return step % every == 0 or step == self._options.steps
 
     def save(self, step: int, state: TrainState, metrics: dict[str, float] | None = None) -> None:
         """Saves a checkpoint, with the scores of a validation if there was one."""
-        if self._metrics:
-            self._write_scalars(step)
+        self._watch.flush(step, state)
         if metrics is not None:
-            self._writer.write_scalars(step, {f"validation_{k}": v for k, v in metrics.items()})
+            scores = {f"validation_{name}": value for name, value in metrics.items()}
+            self._watch.writer.write_scalars(step, scores)
+        start = time.monotonic()
         self._checkpoints.save(state, self._notes, metrics)
-
-    def _write_scalars(self, step: int) -> None:
-        """Writes means of the steps so far; refuses to go on once the loss is not finite."""
-        self._log_at = None
-        seen: list[dict[str, Any]] = jax.device_get(self._metrics)
-        means = {name: float(np.mean([m[name] for m in seen])) for name in seen[0]}
-        now = time.monotonic()
-        rate = len(seen) * self._options.batch_size / (now - self._since)
-        waiting = (self._feed.waited - self._waited) / (now - self._since)
-        self._since, self._waited, self._metrics = now, self._feed.waited, []
-        lr = float(self._schedule(step - 1))
-        about = {"learning_rate": lr, "images_per_second": rate, "data_wait_share": waiting}
-        self._writer.write_scalars(step, {**means, **about})
-        # The gradient too: it can be broken where the loss still is not, and breaks the weights.
-        if not np.isfinite([means["loss"], means["grad_norm"]]).all():
-            raise UserError(
-                f"the loss or its gradient is not finite between steps "
-                f"{step - len(seen) + 1} and {step}; "
-                "nothing of them was saved. "
-                "Lower optimizer.learning_rate or set optimizer.clip_norm, and start again: "
-                "the run goes on from its last checkpoint"
-            )
+        self._watch.saved(time.monotonic() - start)
 
 
 class _Validation:
@@ -214,11 +183,21 @@ def _vgg_variables(setup: Setup) -> Any:
 
 
 def _check_devices(setup: Setup, devices: int) -> None:
-    if setup.training.batch_size % devices:
+    options = setup.training
+    parts = devices * options.accumulate_steps
+    if options.batch_size % parts:
+        micro = f" times {options.accumulate_steps} micro-batches"
         raise UserError(
-            f"training.batch_size is {setup.training.batch_size}; "
-            f"use a multiple of the {devices} devices"
+            f"training.batch_size is {options.batch_size}; use a multiple of the {devices} devices"
+            + (micro if options.accumulate_steps > 1 else "")
         )
+
+
+def _make_directory(workdir: Path) -> None:
+    try:
+        workdir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"--workdir={workdir} can't be made: {error}") from None
 
 
 def _begin(
@@ -253,11 +232,6 @@ def _begin(
 def _local(tree: Any) -> Any:
     """This process's own copy of replicated arrays, on one device."""
     return jax.tree.map(lambda x: x.addressable_data(0), tree)
-
-
-def _write_config(config: ml_collections.ConfigDict, workdir: Path) -> None:
-    if jax.process_index() == 0:
-        write_text(workdir / "config.json", config.to_json_best_effort(indent=2) + "\n")
 
 
 @contextmanager

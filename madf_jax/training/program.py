@@ -34,6 +34,7 @@ def map_step(setup: Setup, mesh: Mesh) -> Mapped:
         tx=make_optimizer(setup.optimizer, setup.training.steps),
         vgg=VGG16(dtype=setup.network.dtype),
         ema_decay=setup.training.ema_decay,
+        accumulate=setup.training.accumulate_steps,
     )
     return parallelize(step, mesh, setup.training.parallel)
 

@@ -1,5 +1,6 @@
 """The training step: a pure function of one device's state and batch."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -26,8 +27,11 @@ def train_step(
     tx: optax.GradientTransformation,
     vgg: VGG16,
     ema_decay: float,
+    accumulate: int = 1,
 ) -> tuple[TrainState, Metrics]:
     """One step of one device, under a mapped axis `AXIS` over all devices.
+
+    A step whose gradient is not finite is skipped: it counts, and changes nothing else.
 
     Args:
         state: the same on every device.
@@ -39,13 +43,13 @@ def train_step(
         tx: the optimizer.
         vgg: the feature network.
         ema_decay: of the average of parameters, if the state keeps one.
+        accumulate: micro-batches that the share is cut into and computed one after another, each
+            with batch statistics of its own; n is a multiple of it.
 
     Returns:
         The state after the step, the same on every device; and float32 scalars, means over all
-        devices: `loss`, each term of the objective, `grad_norm`. A step whose gradient is not
-        finite only counts: it changes nothing else.
+        devices: `loss`, each term of the objective, `grad_norm` and `skipped_in_row`.
     """
-    image, mask = normalize(batch["image"]), batch["mask"].astype(jnp.float32)
 
     def features(picture: jax.Array) -> tuple[jax.Array, ...]:
         return vgg.apply(vgg_variables, picture)
@@ -53,7 +57,8 @@ def train_step(
     if network.remat == "everything":
         features = jax.checkpoint(features)
 
-    def loss(params: Any) -> tuple[jax.Array, tuple[Metrics, Any]]:
+    def loss(params: Any, batch: Batch) -> tuple[jax.Array, tuple[Metrics, Any]]:
+        image, mask = normalize(batch["image"]), batch["mask"].astype(jnp.float32)
         variables = {"params": params, "batch_stats": state.batch_stats}
         outputs, updates = network.apply(
             variables, image, mask, train=True, mutable=["batch_stats"]
@@ -66,32 +71,68 @@ def train_step(
         # losses.
         return _mean_over_devices(total), (terms, updates["batch_stats"])
 
-    (total, (terms, batch_stats)), grads = jax.value_and_grad(loss, has_aux=True)(state.params)
+    def differentiate(batch: Batch) -> Any:
+        return jax.value_and_grad(loss, has_aux=True)(state.params, batch)
+
+    # The gradients of all micro-batches are summed before devices exchange them, once a step.
+    (total, (terms, batch_stats)), grads = _mean_over_parts(differentiate, batch, accumulate)
     grads, terms, batch_stats = _mean_over_devices((grads, terms, batch_stats))
     norm = optax.tree.norm(grads)
 
     def update(state: TrainState) -> TrainState:
         updates, opt_state = tx.update(grads, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
-        ema = _update_ema(state.ema, params, state.step, ema_decay)
-        return state.replace(params=params, batch_stats=batch_stats, opt_state=opt_state, ema=ema)
+        return state.replace(
+            params=params,
+            batch_stats=batch_stats,
+            opt_state=opt_state,
+            ema=_update_ema(state.ema, params, state.step, ema_decay),
+            skipped_in_row=jnp.zeros_like(state.skipped_in_row),
+        )
+
+    def skip(state: TrainState) -> TrainState:
+        return state.replace(skipped=state.skipped + 1, skipped_in_row=state.skipped_in_row + 1)
 
     # The condition also tells XLA that nobody reads the old parameters any more, so they are
     # updated in place.
-    state = lax.cond(jnp.isfinite(norm), update, lambda state: state, state)
-    return state.replace(step=state.step + 1), {"loss": total, **terms, "grad_norm": norm}
+    state = lax.cond(jnp.isfinite(norm), update, skip, state)
+    metrics = {
+        "loss": total,
+        **terms,
+        "grad_norm": norm,
+        "skipped_in_row": state.skipped_in_row.astype(jnp.float32),
+    }
+    return state.replace(step=state.step + 1), metrics
+
+
+def _mean_over_parts(function: Callable[[Batch], Any], batch: Batch, parts: int) -> Any:
+    """The mean of what a function gives for each part of a batch, one after another."""
+    if parts == 1:
+        return function(batch)
+    cut = jax.tree.map(lambda x: x.reshape(parts, -1, *x.shape[1:]), batch)
+
+    def add(sums: Any, part: Batch) -> tuple[Any, None]:
+        def summed(so_far: jax.Array, value: jax.Array) -> jax.Array:
+            # Counts are equal for all parts.
+            return so_far + value / parts if _is_floating(value) else value
+
+        return jax.tree.map(summed, sums, function(part)), None
+
+    first = jax.tree.map(lambda x: x[0], cut)
+    zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(function, first))
+    return lax.scan(add, zeros, cut)[0]
 
 
 def _mean_over_devices(tree: Any) -> Any:
     # On a CPU, XLA copies what a single device reduces with itself.
     if lax.axis_size(AXIS) == 1:
         return tree
+    # Counts are equal everywhere, and a mean would make them floats.
+    return jax.tree.map(lambda x: lax.pmean(x, AXIS) if _is_floating(x) else x, tree)
 
-    def mean(x: jax.Array) -> jax.Array:
-        # Counts are equal everywhere, and a mean would make them floats.
-        return lax.pmean(x, AXIS) if jnp.issubdtype(x.dtype, jnp.floating) else x
 
-    return jax.tree.map(mean, tree)
+def _is_floating(x: jax.Array) -> bool:
+    return jnp.issubdtype(x.dtype, jnp.floating)
 
 
 def _update_ema(ema: Any, params: Any, step: jax.Array, decay: float) -> Any:

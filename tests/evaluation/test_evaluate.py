@@ -53,6 +53,8 @@ def state(config, make_variables):
         batch_stats=variables["batch_stats"],
         opt_state=make_optimizer(setup.optimizer, 1).init(variables["params"]),
         ema=average["params"],
+        skipped=np.zeros((), np.int32),
+        skipped_in_row=np.zeros((), np.int32),
     )
 
 

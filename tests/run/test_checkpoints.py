@@ -29,6 +29,8 @@ def make_state(step, side=48, **more):
         },
         opt_state=tx.init(params),
         ema=jax.tree.map(lambda x: 0.5 * x, params),
+        skipped=np.asarray(step, np.int32),
+        skipped_in_row=np.zeros((), np.int32),
     )
     return jax.device_put(state, DEVICE)
 

@@ -2,7 +2,12 @@ import jax
 import numpy as np
 import pytest
 
-from madf_jax.run.optimizer import OptimizerOptions, make_optimizer, make_schedule
+from madf_jax.run.optimizer import (
+    OptimizerOptions,
+    last_update_norm,
+    make_optimizer,
+    make_schedule,
+)
 
 
 def rates(steps, **options):
@@ -65,3 +70,18 @@ def test_a_checkpoint_outlives_a_change_of_clipping_and_schedule():
     choices = [{}, {"clip_norm": 1.0}, {"schedule": "cosine", "warmup_steps": 3}]
     states = [make_optimizer(OptimizerOptions(**c), 10).init(params) for c in choices]
     assert len({jax.tree.structure(state) for state in states}) == 1
+
+
+@pytest.mark.parametrize("options", [{}, {"warmup_steps": 3, "clip_norm": 0.5}])
+def test_the_last_updates_norm_is_read_off_the_state(options):
+    options = OptimizerOptions(learning_rate=0.1, schedule="cosine", **options)
+    tx = make_optimizer(options, steps=10)
+    params = {"a": np.zeros(3, np.float32), "b": np.zeros((), np.float32)}
+    state = tx.init(params)
+    generator = np.random.default_rng(0)
+    for _ in range(4):
+        gradient = jax.tree.map(lambda x: generator.standard_normal(x.shape, np.float32), params)
+        update, state = tx.update(gradient, state, params)
+        expected = np.sqrt(sum(np.sum(np.square(leaf)) for leaf in jax.tree.leaves(update)))
+        found = last_update_norm(state, options, 10)
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-9)

@@ -82,7 +82,15 @@ def test_without_a_decay_no_average_is_kept(config):
 
 def test_the_averaged_parameters_are_the_best_if_there_are_any():
     zero, one = jnp.zeros(2), jnp.ones(2)
-    state = TrainState(step=zero, params=zero, batch_stats="stats", opt_state=(), ema=None)
+    state = TrainState(
+        step=zero,
+        params=zero,
+        batch_stats="stats",
+        opt_state=(),
+        ema=None,
+        skipped=zero,
+        skipped_in_row=zero,
+    )
     assert state.best_variables["params"] is zero
     assert state.replace(ema=one).best_variables == {"params": one, "batch_stats": "stats"}
 

@@ -4,6 +4,7 @@ import contextlib
 import functools
 import json
 import os
+import shutil
 import signal
 
 import jax
@@ -120,6 +121,8 @@ def test_tensorboard_gets_scalars_and_pictures(events):
     tags = set(events.Tags()["tensors"])
     assert {"loss", "valid", "hole", "tv", "grad_norm"} <= tags
     assert {"learning_rate", "images_per_second", "data_wait_share", "validation_psnr"} <= tags
+    assert {"update_norm", "ema_distance", "peak_memory_gb", "checkpoint_seconds"} <= tags
+    assert scalars(events, "skipped") == dict.fromkeys(range(5, STEPS + 1, 5), 0)
     assert not {"perceptual", "style"} & tags
     rates = scalars(events, "learning_rate")
     assert 0 < rates[STEPS] < rates[5] <= 1e-2
@@ -195,10 +198,10 @@ def test_stopped_and_resumed_equals_uninterrupted(
     config, handler = shrunk(), signal.getsignal(signal.SIGTERM)
     starts = interrupt(monkeypatch, action)
     with contextlib.suppress(Killed):
-        loop.train(config, tmp_path)
+        assert not loop.train(config, tmp_path)
     assert signal.getsignal(signal.SIGTERM) is handler
     assert last_state(config, tmp_path).step == left_at
-    loop.train(config, tmp_path)
+    assert loop.train(config, tmp_path)
     assert starts == [0, left_at]
     resumed, uninterrupted = last_state(config, tmp_path), last_state(config, whole_run)
     assert resumed.step == STEPS
@@ -207,24 +210,40 @@ def test_stopped_and_resumed_equals_uninterrupted(
     assert resumed.notes == uninterrupted.notes
 
 
-def test_a_finished_run_is_left_alone_and_changed_data_is_told(whole_run, monkeypatch):
+def test_a_finished_run_is_left_alone_and_changed_data_is_told(whole_run, tmp_path, monkeypatch):
     told = []
     monkeypatch.setattr(loop.logging, "warning", lambda text, *values: told.append(text % values))
-    before = last_state(shrunk(), whole_run)
-    loop.train(shrunk(**{"training.seed": 5}), whole_run)
-    assert_identical(last_state(shrunk(), whole_run).state, before.state)
+    workdir = shutil.copytree(whole_run, tmp_path / "copy")
+    before = last_state(shrunk(), workdir)
+    changes = {"training.seed": 5, "training.changed_config": "accept"}
+    assert loop.train(shrunk(**changes), workdir)
+    assert_identical(last_state(shrunk(), workdir).state, before.state)
     assert [text for text in told if "step 30 the data changed in seed" in text]
 
 
-def test_another_config_is_refused_and_nothing_is_deleted(whole_run):
+def test_a_workdir_of_another_config_is_refused_with_the_difference(whole_run):
+    before = (whole_run / "config.json").read_bytes()
+    changes = {"network.mask_width": 4, "optimizer.learning_rate": 0.5, "training.log_every": 7}
+    with pytest.raises(
+        UserError,
+        match=r"belongs to another config: network\.mask_width is 3 there, 4 now; "
+        r"optimizer\.learning_rate is 0\.01 there, 0\.5 now\. Use that config",
+    ):
+        loop.train(shrunk(**changes), whole_run)
+    assert saved_steps(whole_run) == [EVERY, STEPS]
+    assert (whole_run / "config.json").read_bytes() == before
+
+
+def test_another_network_is_refused_also_if_changes_are_accepted(whole_run):
+    changes = {"network.mask_width": 4, "training.changed_config": "accept"}
     with pytest.raises(
         UserError, match=r"written by another config.*mask_conv/bias: float32\[3\] there"
     ):
-        loop.train(shrunk(**{"network.mask_width": 4}), whole_run)
+        loop.train(shrunk(**changes), whole_run)
     assert saved_steps(whole_run) == [EVERY, STEPS]
 
 
-def test_a_loss_that_is_not_finite_stops_the_run_and_is_not_saved(tmp_path, monkeypatch):
+def test_too_many_steps_that_are_not_finite_stop_the_run(tmp_path, monkeypatch):
     begin = loop._begin
 
     def begin_broken(*arguments):
@@ -232,10 +251,8 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_is_not_saved(tmp_path, monk
         return state.replace(params=jax.tree.map(lambda x: x * np.float32(np.nan), state.params))
 
     monkeypatch.setattr(loop, "_begin", begin_broken)
-    with pytest.raises(
-        UserError, match=r"not finite between steps 1 and 5; nothing of .* was saved"
-    ):
-        loop.train(shrunk(**{"training.checkpoint_every": 5}), tmp_path)
+    with pytest.raises(UserError, match=r"the last 5 steps up to 5 were not finite.*=5\); those"):
+        loop.train(shrunk(**{"training.max_skipped_in_row": 5}), tmp_path)
     assert saved_steps(tmp_path) == []
 
 

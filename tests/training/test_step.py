@@ -31,6 +31,8 @@ def make_state(make_network, make_variables):
             batch_stats=variables["batch_stats"],
             opt_state=tx.init(params),
             ema=jax.tree.map(lambda x: x + 1, params),
+            skipped=np.zeros((), np.int32),
+            skipped_in_row=np.zeros((), np.int32),
         )
         return jax.device_put(state.replace(**changes), replicated(data_mesh(devices)))
 
@@ -162,7 +164,7 @@ def test_the_average_forgets_its_start_soon(compiled, make_state, batch, steps_t
 def test_metrics_are_the_loss_its_terms_and_the_gradients_norm(stepped):
     _, metrics = stepped("shard_map", 4)
     terms = {term for term in TERMS if WITHOUT_VGG.weight(term)}
-    assert metrics.keys() == {"loss", "grad_norm", *terms}
+    assert metrics.keys() == {"loss", "grad_norm", "skipped_in_row", *terms}
     assert {(value.dtype.name, value.shape) for value in metrics.values()} == {("float32", ())}
     weighted = sum(WITHOUT_VGG.weight(term) * metrics[term] for term in terms)
     np.testing.assert_allclose(metrics["loss"], weighted, rtol=1e-5)
@@ -238,3 +240,68 @@ def test_the_mesh_has_the_devices_given_or_all():
     assert data_mesh().devices.tolist() == jax.devices()
     some = jax.devices()[1:3]
     assert data_mesh(some).devices.tolist() == some
+
+
+@pytest.fixture(scope="module")
+def accumulated(make_network, make_state, batch):
+    """State and metrics after two steps of plain gradient descent, on one device in parts."""
+
+    def run(parts, batch=batch, batch_norm="per_device"):
+        step = functools.partial(
+            train_step,
+            network=make_network(
+                refinements=1, axis_name=AXIS if batch_norm == "synchronised" else None
+            ),
+            objective=WITHOUT_VGG,
+            tx=optax.sgd(RATE),
+            vgg=VGG16(),
+            ema_decay=0.5,
+            accumulate=parts,
+        )
+        devices = jax.devices()[:1]
+        mapped = parallelize(step, data_mesh(devices), "shard_map")
+        state = make_state(devices, optax.sgd(RATE))
+        for _ in range(2):
+            state, metrics = mapped.step(state, mapped.to_devices(batch), None)
+        return state, jax.device_get(metrics)
+
+    return run
+
+
+def test_four_micro_batches_equal_four_devices_with_statistics_of_their_own(accumulated, stepped):
+    """Both see the same pictures in the same parts."""
+    (one, metrics), (four, four_metrics) = accumulated(4), stepped("shard_map", 4, "per_device")
+    assert largest_difference(one.params, four.params) < 1e-6
+    assert largest_difference(one.batch_stats, four.batch_stats) < 1e-5
+    for name, value in four_metrics.items():
+        np.testing.assert_allclose(metrics[name], value, rtol=1e-5, err_msg=name)
+
+
+def test_equal_micro_batches_equal_the_full_batch(accumulated, batch, stepped):
+    """Where all parts have the same statistics, nothing differs."""
+    again = {name: np.concatenate([array[:2]] * 4) for name, array in batch.items()}
+    (parts, metrics), (whole, whole_metrics) = (accumulated(count, again) for count in (4, 1))
+    assert largest_difference(parts.params, whole.params) < 1e-6
+    for name, value in whole_metrics.items():
+        np.testing.assert_allclose(metrics[name], value, rtol=1e-5, err_msg=name)
+    counts = [x for x in jax.tree.leaves(parts.batch_stats) if x.dtype == np.int32]
+    assert {int(count) for count in counts} == {7 + 2}
+
+
+def test_a_step_that_is_not_finite_counts_and_changes_nothing_else(compiled, make_state, batch):
+    mapped = compiled("shard_map", 4)
+    tx = optax.sgd(RATE)
+    broken = jax.tree.map(lambda x: x * np.float32(np.inf), make_state(jax.devices(), tx).params)
+    before = jax.device_get(make_state(jax.devices(), tx, params=broken))
+    state = make_state(jax.devices(), tx, params=broken)
+    for count in (1, 2):
+        state, metrics = mapped.step(state, mapped.to_devices(batch), None)
+        assert metrics["skipped_in_row"] == count
+    assert (int(state.step), int(state.skipped), int(state.skipped_in_row)) == (2, 2, 2)
+    for name in ("params", "batch_stats", "opt_state", "ema"):
+        assert_identical(getattr(state, name), getattr(before, name))
+    state = jax.device_put(state, replicated(data_mesh())).replace(
+        params=make_state(jax.devices(), tx).params
+    )
+    state, metrics = mapped.step(state, mapped.to_devices(batch), None)
+    assert (int(state.skipped), metrics["skipped_in_row"]) == (2, 0)

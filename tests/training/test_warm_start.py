@@ -34,6 +34,8 @@ def make_fresh(make_network, make_variables):
             batch_stats=variables["batch_stats"],
             opt_state=make_optimizer(OptimizerOptions(), 10).init(params),
             ema=params if keep_ema else None,
+            skipped=np.zeros((), np.int32),
+            skipped_in_row=np.zeros((), np.int32),
         )
 
     return make
