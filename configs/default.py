@@ -51,7 +51,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.data.check_files = (
         "decode"  # folder: at the start, 'decode' each file or read its 'header'
     )
-    config.data.max_bad_share = 0.1  # folder: share of bad files past which a run stops
+    config.data.max_bad_share = 0.5  # folder: share of bad files past which a run stops
     config.data.min_side = 32  # folder: pixels; a picture with a shorter side is a bad file
     config.data.size = 512  # pixels, height and width of a crop
     config.data.resize_min = 572  # pixels, the shorter side before the crop, at least

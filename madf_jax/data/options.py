@@ -22,7 +22,7 @@ class PictureOptions:
     evaluation_split: str = "validation"
     bad_files: str = "skip"  # 'skip' (with a warning that names them) or 'refuse'
     check_files: str = "decode"  # 'decode' every picture at the start, or only its 'header'
-    max_bad_share: float = 0.1  # with 'skip': share of bad files past which it is refused
+    max_bad_share: float = 0.5  # with 'skip': share of bad files past which it is refused
     min_side: int = 32  # pixels; a picture with a shorter side is a bad file
     size: int = 256  # pixels, side of the square the network sees
     resize_min: int = 286  # pixels; the shorter side is resized to a length drawn between

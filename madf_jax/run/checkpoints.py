@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import shutil
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ from madf_jax.run.state import TrainState
 
 METRIC = "psnr"
 _NAMED = 5
+_ROOM = 16 * 2**20  # bytes, of files beside the arrays
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,6 +105,13 @@ class Checkpoints:
                 f"is lost: {whole}. Make room or mend the place, and start again"
             ) from None
 
+    def _require_room(self, state: TrainState) -> None:
+        # Orbax notices a full disk too, in many threads and with many words.
+        needed = _ROOM + sum(leaf.nbytes for leaf in jax.tree.leaves(state))
+        free = shutil.disk_usage(self._directory).free
+        if free < needed:
+            raise OSError(f"it may take {needed / 1e6:.0f} MB, and {free / 1e6:.0f} MB are free")
+
     def check(self) -> None:
         """Raises UserError if a checkpoint that was being written has failed since."""
         with self._told():
@@ -124,6 +133,8 @@ class Checkpoints:
         step = int(state.step)
         if step == self._manager.latest_step():
             return
+        with self._told():
+            self._require_room(state)
         facts = {"notes": notes, "arrays": describe(state), "digest": digest(state)}
         with self._told():
             self._manager.save(

@@ -1,5 +1,6 @@
 """How the scripts meet the terminal: which flags are refused how, and which log lines are shown."""
 
+import logging as std_logging
 import os
 import sys
 from pathlib import Path
@@ -62,16 +63,19 @@ def _told(error: BaseException) -> str:
     return unknown + " ".join(str(error.args[0] if error.args else error).split())
 
 
+def _is_shown(record: std_logging.LogRecord) -> bool:
+    if not any(name in record.pathname for name in _TALKATIVE):
+        return True
+    # What fails in Orbax's threads is told in one line where it matters, so no tracebacks here.
+    record.exc_info = record.exc_text = None
+    # Orbax warns of each checkpoint without a validation.
+    return record.levelname != "INFO" and "did not provide metrics" not in str(record.msg)
+
+
 def show_own_lines() -> None:
     """Shows information of this package and of clu, warnings of everybody."""
     logging.set_verbosity(logging.INFO)
     # Orbax tells fifty lines of each checkpoint, jax of each backend that is not there.
-    logging.get_absl_handler().addFilter(
-        lambda record: (
-            (record.levelname != "INFO" or not any(name in record.pathname for name in _TALKATIVE))
-            # Orbax warns of each checkpoint without a validation.
-            and "did not provide metrics" not in str(record.msg)
-        )
-    )
+    logging.get_absl_handler().addFilter(_is_shown)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # it only writes TensorBoard's files here

@@ -188,3 +188,22 @@ def test_tfds_without_random_access_is_refused(prepared, monkeypatch):
     monkeypatch.setattr(TinyPictures, "as_data_source", refuse)
     with pytest.raises(UserError, match=r"no random access; .*file_format='array_record'"):
         TfdsSource("tiny_pictures", "train", prepared)
+
+
+def test_too_large_a_share_of_bad_files_is_refused_at_the_start(folder):
+    with pytest.raises(UserError, match=r"3 of 6 pictures cannot.*data\.max_bad_share=0\.4; mend"):
+        FolderSource(folder, bad_files="skip", max_bad_share=0.4)
+    assert len(FolderSource(folder, bad_files="skip", max_bad_share=0.5)) == 3
+
+
+def test_files_that_go_bad_are_named_once_counted_and_refused_past_the_share(folder, caplog):
+    source = FolderSource(folder, check="header", max_bad_share=0.6)
+    for name in ("a.png", "z.bmp"):
+        (folder / name).write_bytes(b"gone")
+    for _ in range(2):
+        assert tuple(source[0][20, 20]) == LIME
+    told = [record.getMessage() for record in caplog.records if "bad so far" in record.getMessage()]
+    assert len(told) == 1
+    assert "a.png: not a JPEG" in told[0] and "1 are bad so far" in told[0]
+    with pytest.raises(UserError, match=r"more than data\.max_bad_share=0\.6"):
+        [source[index] for index in range(len(source))]

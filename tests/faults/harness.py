@@ -1,0 +1,245 @@
+"""Trainings that are killed, stopped, damaged and started again: `make faults KILLS=100`.
+
+Prints a line for each promise and how it was kept; ends with status 1 if one was not.
+"""
+
+import argparse
+import collections
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+import jax
+
+from madf_jax.run.checkpoints import read_checkpoint
+from tests.faults.jobs import BEGUN, Job
+
+STOPPED = 75
+
+
+def assert_identical(one: Path, other: Path, step: int) -> None:
+    """Every array of the checkpoints of two runs is the same, bit by bit."""
+    states = [read_checkpoint(path / "checkpoints" / str(step)).state for path in (one, other)]
+    assert jax.tree.structure(states[0]) == jax.tree.structure(states[1])
+    for a, b in zip(*map(jax.tree.leaves, states), strict=True):
+        a, b = np.asarray(a), np.asarray(b)
+        assert (a.dtype, a.tobytes()) == (b.dtype, b.tobytes())
+
+
+def killed_at_random_moments(folder: Path, compiled: Path, kills: int, seed: int = 0) -> str:
+    """kill -9 at random moments, some while a save is under way; every start goes on.
+
+    Each start must resume from the newest checkpoint that was finished before the kill, and the
+    end of each run must equal that of one which was never killed.
+    """
+    rng, steps = random.Random(seed), min(400, 40 + 8 * kills)
+    changes = {"training.steps": steps}
+    whole = Job(folder / "whole", compiled, changes)
+    whole.finish()
+    counts: collections.Counter[str] = collections.Counter()
+    wanted_saves = max(1, kills // 4)
+    while counts["kills"] < kills:
+        job, newest = Job(folder / f"run{counts['runs']}", compiled, changes), 0
+        counts["runs"] += 1
+        while counts["kills"] < kills and newest < steps:
+            _start_and_check(job, newest, counts)
+            if not _kill(job, rng, counts["saves"] < wanted_saves):
+                break  # it was at its end before
+            counts["kills"] += 1
+            counts["saves"] += bool(job.unfinished())
+            newest = max(job.steps(), default=0)
+        job.finish()
+        assert_identical(whole.workdir, job.workdir, steps)
+        counts["restarts"] += 1
+        shutil.rmtree(job.workdir)
+    return (
+        f"{counts['kills']} kill -9, {counts['saves']} of them while a save was under way: all "
+        f"{counts['restarts']} restarts went on from the last finished checkpoint, and all "
+        f"{counts['runs']} runs ended bit-identical to the uninterrupted one"
+    )
+
+
+def _start_and_check(job: Job, newest: int, counts: collections.Counter[str]) -> None:
+    job.start()
+    if newest == 0:
+        return
+    begun = job.await_text(BEGUN)
+    assert begun, job.log().read_text()[-3000:]
+    assert int(begun[1] or 0) == newest, f"resumed from {begun[1]} instead of {newest}"
+    counts["restarts"] += 1
+
+
+def _kill(job: Job, rng: random.Random, in_save: bool) -> bool:
+    """Kills the job at some moment; False if it ended by itself before."""
+    if rng.random() < 0.1:
+        time.sleep(rng.uniform(0, 6))  # also while it starts
+    else:
+        job.await_text(BEGUN)
+        if in_save and rng.random() < 0.7:
+            job.await_save(5)
+            time.sleep(rng.uniform(0, 0.03))
+        else:
+            time.sleep(rng.uniform(0, 2))
+    if job.running[0].poll() is not None:
+        return False
+    job.kill()
+    return True
+
+
+def stopped_by_a_signal(folder: Path, compiled: Path, processes: int) -> str:
+    """SIGTERM saves the step and ends with a status of its own; the next start goes on."""
+    changes = {"training.steps": 60, "training.checkpoint_every": 1_000_000}
+    whole, job = (
+        Job(folder / name, compiled, changes, processes=processes) for name in ("whole", "stopped")
+    )
+    whole.finish()
+    job.start()
+    job.await_text(BEGUN)
+    start = time.monotonic()
+    job.running[-1].terminate()
+    statuses = job.wait()
+    seconds = time.monotonic() - start
+    assert statuses == [STOPPED] * processes, job.log().read_text()[-3000:]
+    assert seconds < 10, f"took {seconds:.1f} s"
+    (saved,) = job.steps()
+    assert f"Stopped at step {saved} as asked" in job.log().read_text()
+    job.finish()
+    assert_identical(whole.workdir, job.workdir, 60)
+    return (
+        f"SIGTERM to one of {processes} process(es): checkpoint of step {saved}, status {STOPPED} "
+        f"within {seconds:.1f} s; the next start ended bit-identical"
+    )
+
+
+def one_of_two_processes_killed(folder: Path, compiled: Path) -> str:
+    """The other one stops with a message instead of waiting for ever; both go on after."""
+    changes = {"training.steps": 120}
+    whole, job = (
+        Job(folder / name, compiled, changes, processes=2) for name in ("whole", "killed")
+    )
+    whole.finish()
+    job.start()
+    job.await_text(BEGUN)
+    time.sleep(1)
+    job.kill(1)
+    start = time.monotonic()
+    status = job.running[0].wait(60)
+    seconds = time.monotonic() - start
+    text = job.log().read_text()
+    assert status != 0
+    assert "one of them has probably ended" in text or "heartbeat" in text.lower(), text[-3000:]
+    newest = max(job.steps())
+    job.finish()
+    assert f"Resuming from step {newest}" in job.log().read_text()
+    assert_identical(whole.workdir, job.workdir, 120)
+    return (
+        f"one of two processes killed: the other stopped with a message and status {status} after "
+        f"{seconds:.1f} s; both went on from step {newest} and ended bit-identical"
+    )
+
+
+def damaged_checkpoint(folder: Path, compiled: Path) -> str:
+    """It is named, and the one before it is used."""
+    changes = {"training.steps": 40}
+    whole, job = (Job(folder / name, compiled, changes) for name in ("whole", "damaged"))
+    whole.finish()
+    shutil.copytree(whole.workdir, job.workdir)
+    newest, before = job.steps()[-1], job.steps()[-2]
+    files = [p for p in (job.workdir / f"checkpoints/{newest}/state").rglob("*") if p.is_file()]
+    largest = max(files, key=lambda path: path.stat().st_size)
+    content = bytearray(largest.read_bytes())
+    content[len(content) // 2] ^= 0x10
+    largest.write_bytes(content)
+    job.finish()
+    text = job.log().read_text()
+    assert f"Checkpoint {newest} in" in text and "is damaged" in text, text[-3000:]
+    assert f"Resuming from step {before}" in text
+    assert_identical(whole.workdir, job.workdir, 40)
+    return f"checkpoint {newest} damaged: named, {before} used instead, end bit-identical"
+
+
+def full_disk(folder: Path, compiled: Path) -> str:
+    """A save on a full disk stops the run with a message; the last good checkpoint stays."""
+    changes = {"training.steps": 60, "training.keep_last": 50, "training.checkpoint_every": 2}
+    with small_disk(folder / "disk", megabytes=20) as disk:
+        if disk is None:
+            return "full disk: not tried, this user may not mount a small one"
+        job = Job(disk / "run", compiled, changes)
+        job.log = lambda index=0: folder / f"full{job.starts}.log"  # type: ignore[method-assign]
+        job.start()
+        (status,) = job.wait()
+        text = job.log().read_text()
+        assert status == 1, text[-3000:]
+        assert "can't be written" in text and "Traceback" not in text, text[-3000:]
+        kept = job.steps()
+        assert kept, text[-3000:]
+        read_checkpoint(job.workdir / "checkpoints" / str(kept[-1]))
+        shutil.copytree(job.workdir, folder / "more_room")
+    whole, job = (Job(folder / name, compiled, changes) for name in ("whole", "more_room"))
+    whole.finish()
+    job.finish()
+    assert f"Resuming from step {kept[-1]}" in job.log().read_text()
+    assert_identical(whole.workdir, job.workdir, 60)
+    return (
+        f"full disk: stopped with a message, checkpoint {kept[-1]} whole; with room again the run "
+        "went on from it and ended bit-identical"
+    )
+
+
+@contextmanager
+def small_disk(directory: Path, megabytes: int) -> Iterator[Path | None]:
+    """A file system of so many megabytes at `directory`; None if it can't be had."""
+    directory.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(directory)]
+    try:
+        done = subprocess.run(mount, capture_output=True).returncode
+    except OSError:
+        done = 1
+    if done:
+        yield None
+        return
+    try:
+        yield directory
+    finally:
+        subprocess.run(["umount", str(directory)], check=True)
+
+
+def main() -> int:
+    """Runs everything."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    checks: dict[str, Callable[[Path, Path], str]] = {
+        "kills": lambda *at: killed_at_random_moments(*at, args.kills, args.seed),
+        "signal1": lambda *at: stopped_by_a_signal(*at, 1),
+        "signal2": lambda *at: stopped_by_a_signal(*at, 2),
+        "process": one_of_two_processes_killed,
+        "damage": damaged_checkpoint,
+        "disk": full_disk,
+    }
+    failed = 0
+    with tempfile.TemporaryDirectory() as directory:
+        for name, check in checks.items():
+            folder = Path(directory, name)
+            folder.mkdir()
+            try:
+                print("kept:", check(folder, Path(directory, "compiled")), flush=True)
+            except AssertionError as error:
+                failed += 1
+                print(f"BROKEN: {name}: {error}", flush=True)
+    return min(failed, 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
