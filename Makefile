@@ -3,13 +3,15 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+KILLS ?= 100
 
-.PHONY: help install quickstart test test-torch lint format clean
+.PHONY: help install quickstart test test-torch faults lint format clean
 
 help:
 	@echo "make quickstart   train a small network on photographs and evaluate it, in minutes"
 	@echo "make test         run the tests"
 	@echo "make test-torch   run the tests that need PyTorch"
+	@echo "make faults       kill, stop, damage and restart trainings; KILLS=100 kills"
 	@echo "make lint         ruff and mypy"
 	@echo "make format       let ruff format and mend"
 	@echo "make clean        remove .venv and caches (runs/ stays)"
@@ -38,6 +40,9 @@ test: $(VENV)/.installed-dev
 
 test-torch: $(VENV)/.installed-torch
 	$(BIN)/python -m pytest -m torch
+
+faults: $(VENV)/.installed-dev
+	$(BIN)/python tests/faults/harness.py --kills $(KILLS)
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check

@@ -29,8 +29,7 @@ _PROCESS_ID = flags.DEFINE_integer("process_id", None, "Which of them this is, f
 def main(_: list[str]) -> None:
     """Trains as the flags say."""
     show_own_lines()
-    # Imported late, so that --help and a misspelt flag answer at once: the loop loads TensorFlow
-    # for TensorBoard.
+    # Imported late, so that --help and a misspelt flag answer at once.
     from madf_jax.training import processes
     from madf_jax.training.loop import train
 

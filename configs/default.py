@@ -111,7 +111,6 @@ def get_config() -> ml_collections.ConfigDict:
     config.training.checkpoint_every = 5000  # steps between checkpoints
     config.training.keep_last = 3  # checkpoints kept, beside the best one
     config.training.compile_cache = True  # keep the compiled step in the workdir for later starts
-
     config.training.accumulate_steps = 1  # micro-batches of a step on each device
     config.training.max_skipped_in_row = 10  # non-finite steps are skipped; so many in a row stop
     config.training.changed_config = "refuse"  # a workdir of another config: 'refuse' or 'accept'

@@ -9,6 +9,7 @@ os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_backend_opti
 import jax
 import numpy as np
 import pytest
+from absl import logging
 
 from madf_jax.network import MADF
 
@@ -53,6 +54,14 @@ def pictures_and_masks(count=2, size=16, seed=0):
     image = generator.integers(0, 256, (count, size, size, 3), dtype=np.uint8)
     mask = (generator.random((count, size, size, 1)) > 1 / 3).astype(np.uint8)
     return image, mask
+
+
+@pytest.fixture(autouse=True)
+def verbosity_kept():
+    """Commands that run inside a test choose what is logged; the next test shall see all again."""
+    before = logging.get_verbosity()
+    yield
+    logging.set_verbosity(before)
 
 
 @pytest.fixture(scope="session")

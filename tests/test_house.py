@@ -97,7 +97,7 @@ def test_train_is_keyword_only_without_a_default(path):
         "madf_jax.metrics.image_quality madf_jax.metrics.baselines",
         "madf_jax.data.pipeline madf_jax.weights.checkpoint madf_jax.weights.vgg",
         "madf_jax.run.setup madf_jax.run.checkpoints madf_jax.training.step",
-        "madf_jax.evaluation.loop",
+        "madf_jax.evaluation.loop madf_jax.training.loop madf_jax.benchmark.command",
     ],
 )
 def test_importing_loads_no_heavy_framework(modules):

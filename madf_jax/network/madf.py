@@ -99,6 +99,15 @@ class MADF(nn.Module):
                 f"network.depth is {self.depth} and network.refinements {self.refinements}; "
                 "use a depth of at least 3 and at least 0 refinements"
             )
+        for name in ("kernel_sizes", "widths", "skip_widths"):
+            values = tuple(getattr(self, name))
+            odd = name != "kernel_sizes" or all(value % 2 for value in values)
+            if not (values and min(values) >= 1 and odd):
+                kind = "odd numbers" if name == "kernel_sizes" else "numbers of channels"
+                raise ValueError(f"network.{name} is {values}; give one or more {kind}, by level")
+        for name in ("mask_width", "hidden"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"network.{name} is {getattr(self, name)}; use 1 or more")
         if self.remat not in ("none", "decoders", "everything"):
             raise ValueError(
                 f"network.remat is {self.remat!r}; use 'none', 'decoders' or 'everything'"

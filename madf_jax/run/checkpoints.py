@@ -20,6 +20,7 @@ from madf_jax.errors import UserError
 from madf_jax.run.state import TrainState
 
 METRIC = "psnr"
+_DIRECTORY = "checkpoints"
 _NAMED = 5
 _ROOM = 16 * 2**20  # bytes, of files beside the arrays
 
@@ -54,7 +55,7 @@ class Checkpoints:
             read_only: leave everything as it is, damaged checkpoints too.
         """
         self._read_only = read_only
-        self._directory = workdir.absolute() / "checkpoints"
+        self._directory = workdir.absolute() / _DIRECTORY
         best = preservation.BestN(
             get_metric_fn=lambda metrics: metrics[METRIC],
             n=1,
@@ -160,8 +161,7 @@ class Checkpoints:
 
         Raises:
             UserError: the checkpoint holds other arrays than `abstract`, so it belongs to another
-            config; or every one
-                is damaged.
+            config; or every one is damaged.
         """
         steps = sorted(self._manager.all_steps(), reverse=True)
         for step in steps:
@@ -189,6 +189,11 @@ class Checkpoints:
         if digest(state) != facts["digest"]:
             raise ValueError("its bytes are not those that were saved")
         return Restored(step, state, facts["notes"])
+
+
+def has_begun(workdir: Path) -> bool:
+    """Whether a run has a checkpoint there, be it damaged."""
+    return any(path.name.isdecimal() for path in (workdir / _DIRECTORY).glob("*"))
 
 
 def read_checkpoint(path: Path) -> Restored:

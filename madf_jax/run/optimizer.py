@@ -39,8 +39,15 @@ class OptimizerOptions:
         if not self.learning_rate > 0:
             raise UserError(f"optimizer.learning_rate is {self.learning_rate}; use more than 0")
         for name in ("warmup_steps", "clip_norm"):
-            if getattr(self, name) < 0:
+            if not getattr(self, name) >= 0:
                 raise UserError(f"optimizer.{name} is {getattr(self, name)}; use 0 or more")
+        for name in ("beta1", "beta2"):
+            if not 0 <= getattr(self, name) < 1:
+                raise UserError(
+                    f"optimizer.{name} is {getattr(self, name)}; use 0 or more and below 1"
+                )
+        if not self.epsilon > 0:
+            raise UserError(f"optimizer.epsilon is {self.epsilon}; use more than 0")
 
 
 def make_schedule(options: OptimizerOptions, steps: int) -> optax.Schedule:

@@ -1,8 +1,8 @@
 """How the scripts meet the terminal: which flags are refused how, and which log lines are shown."""
 
 import logging as std_logging
-import os
 import sys
+import traceback
 from pathlib import Path
 
 import ml_collections
@@ -25,14 +25,9 @@ def parse_flags(argv: list[str]) -> list[str]:
     """
     app.define_help_flags()
     try:
-        rest = flags.FLAGS(argv)
-        list(flags.FLAGS["config"].value)  # a config that did not load says so when it is touched
-    # ml_collections raises all of these for misspelt keys, unfit values and missing files.
-    except (flags.Error, AttributeError, KeyError, TypeError, ValueError, OSError) as error:
-        sys.exit(f"{Path(argv[0]).name}: {_told(error)}")
-    if len(rest) > 1:
-        sys.exit(f"{Path(argv[0]).name}: unexpected argument {rest[1]!r}; flags begin with --")
-    return rest
+        return _parsed(flags.FLAGS, argv)
+    except UserError as error:
+        sys.exit(f"{Path(argv[0]).name}: {error}")
 
 
 def read_config(arguments: list[str]) -> ml_collections.ConfigDict:
@@ -45,22 +40,33 @@ def read_config(arguments: list[str]) -> ml_collections.ConfigDict:
     config_flags.DEFINE_config_file(
         "config", None, flag_values=values, sys_argv=[*program, *arguments]
     )
+    _parsed(values, [*program, *arguments])
+    return values.config
+
+
+def _parsed(values: flags.FlagValues, argv: list[str]) -> list[str]:
     try:
-        rest = values([*program, *arguments])
-        config = values.config
-        list(config)  # one that did not load says so when it is touched
-    except (flags.Error, AttributeError, KeyError, TypeError, ValueError, OSError) as error:
+        rest = values(argv)
+        list(values["config"].value)  # a config that did not load says so when it is touched
+    except Exception as error:  # of absl, of ml_collections, or any of a file that is Python
         raise UserError(_told(error)) from None
     if len(rest) > 1:
         raise UserError(f"unexpected argument {rest[1]!r}; flags begin with --")
-    return config
+    return rest
 
 
-def _told(error: BaseException) -> str:
-    while error.args and isinstance(error.args[0], BaseException):
+def _told(error: Exception) -> str:
+    while error.args and isinstance(error.args[0], Exception):
         error = error.args[0]
-    unknown = "unknown key " if isinstance(error, KeyError) else ""
-    return unknown + " ".join(str(error.args[0] if error.args else error).split())
+    if isinstance(error, SyntaxError):
+        return f"{error.filename}: line {error.lineno}: {error.msg}"
+    text = " ".join(str(error.args[0] if error.args else error).split())
+    if isinstance(error, KeyError):
+        return f"unknown key {text}"
+    if isinstance(error, (flags.Error, AttributeError, TypeError, ValueError, OSError)):
+        return text  # a misspelt key, an unfit value, a missing file: says all by itself
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{place.filename}: line {place.lineno}: {type(error).__name__}: {text}"
 
 
 def _is_shown(record: std_logging.LogRecord) -> bool:
@@ -77,5 +83,3 @@ def show_own_lines() -> None:
     logging.set_verbosity(logging.INFO)
     # Orbax tells fifty lines of each checkpoint, jax of each backend that is not there.
     logging.get_absl_handler().addFilter(_is_shown)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # it only writes TensorBoard's files here

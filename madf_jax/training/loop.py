@@ -12,24 +12,24 @@ import jax
 import ml_collections
 import numpy as np
 from absl import logging
-from clu import metric_writers, parameter_overview
+from clu import parameter_overview
 
 from madf_jax.data.pipeline import evaluation_dataset, iterate, training_data
 from madf_jax.errors import UserError
 from madf_jax.evaluation.painter import make_painter
 from madf_jax.evaluation.report import picture_rows
 from madf_jax.evaluation.scoring import mean_psnr
-from madf_jax.run.checkpoints import METRIC, Checkpoints
+from madf_jax.run.checkpoints import METRIC, Checkpoints, has_begun
 from madf_jax.run.identity import check_config, write_config
-from madf_jax.run.setup import Setup, abstract_state, create_state, from_config
+from madf_jax.run.setup import Setup, abstract_state, create_state, from_config, initial_state
 from madf_jax.run.state import TrainState
 from madf_jax.training.feed import Feed
 from madf_jax.training.parallel import data_mesh, replicated
 from madf_jax.training.program import compiled_step, kept_programs, map_step
 from madf_jax.training.step import Metrics
-from madf_jax.training.warm_start import warm_start
+from madf_jax.training.warm_start import require_fit, warm_start
 from madf_jax.training.watch import Profile, Watch
-from madf_jax.weights.checkpoint import read_weights
+from madf_jax.weights.checkpoint import Weights, read_weights
 from madf_jax.weights.vgg import load_vgg
 
 _SHOWN = 8
@@ -52,10 +52,11 @@ def train(config: ml_collections.ConfigDict, workdir: Path) -> bool:
     """
     setup = from_config(config)
     check_config(config, workdir)
-    # Before anything compiles: missing weights must not cost the user minutes.
-    vgg_variables = _vgg_variables(setup)
     mesh = data_mesh()
     _check_devices(setup, mesh.size)
+    # Before anything compiles: missing weights must not cost the user minutes.
+    vgg_variables = _vgg_variables(setup)
+    weights = None if has_begun(workdir) else _first_weights(setup)
     data = training_data(
         setup.data,
         setup.masks,
@@ -75,17 +76,16 @@ def train(config: ml_collections.ConfigDict, workdir: Path) -> bool:
     ):
         # Before the state is there: compiling takes memory of its own for a while.
         step_fn = compiled_step(setup, mesh, mapped)
-        state = _begin(setup, checkpoints, data.fingerprint, replicated(mesh))
+        state = _begin(setup, checkpoints, weights, data.fingerprint, replicated(mesh))
         if jax.process_index() == 0:
             write_config(config, workdir)
         start = int(state.step)
         feed = Feed(iterate(data.dataset, setup.loader, start=start), mapped.to_devices)
-        watch = Watch(setup, workdir, feed)
-        actions = _Actions(setup, watch, validation, checkpoints, data.fingerprint)
         with (
-            metric_writers.ensure_flushes(watch.writer),
+            contextlib.closing(Watch(setup, workdir, feed)) as watch,
             contextlib.closing(Profile(setup.training.profile_steps, workdir)) as profile,
         ):
+            actions = _Actions(setup, watch, validation, checkpoints, data.fingerprint)
             for step in range(start + 1, setup.training.steps + 1):
                 profile.before(step)
                 state, metrics = step_fn(state, feed.take(), vgg_variables)
@@ -123,8 +123,7 @@ class _Actions:
         options = self._options
         self._watch.after(step, state, metrics)
         if self._due(step, options.pictures_every):
-            pictures = {"pictures": self._validation.pictures(state)}
-            self._watch.writer.write_images(step, pictures)
+            self._watch.write_picture(step, "pictures", self._validation.pictures(state))
         if self._due(step, options.validate_every):
             self.save(step, state, {METRIC: self._validation.score(state)})
         elif self._due(step, options.checkpoint_every):
@@ -140,7 +139,7 @@ class _Actions:
         self._watch.flush(step, state)
         if metrics is not None:
             scores = {f"validation_{name}": value for name, value in metrics.items()}
-            self._watch.writer.write_scalars(step, scores)
+            self._watch.write_scalars(step, scores)
         start = time.monotonic()
         self._checkpoints.save(state, self._notes, metrics)
         self._watch.saved(time.monotonic() - start)
@@ -167,12 +166,12 @@ class _Validation:
         return mean_psnr(self._painter, _local(state.best_variables), batches, self._batch_size)
 
     def pictures(self, state: TrainState) -> np.ndarray:
-        """A grid (1, H, W, 3), uint8: masked, output, composite, original."""
+        """A grid (H, W, 3), uint8: masked, output, composite, original."""
         batch = self._dataset[0]
         image, mask = batch["image"][:_SHOWN], batch["mask"][:_SHOWN]
         output, composite = self._painter(_local(state.best_variables), image, mask)
         masked = np.where(mask > 0, image, np.uint8(128))
-        return picture_rows(masked, output, composite, image)[None]
+        return picture_rows(masked, output, composite, image)
 
 
 def _vgg_variables(setup: Setup) -> Any:
@@ -180,6 +179,14 @@ def _vgg_variables(setup: Setup) -> Any:
         return None
     path = setup.init.vgg_weights
     return load_vgg(Path(path) if path else None)
+
+
+def _first_weights(setup: Setup) -> Weights | None:
+    if not setup.init.weights:
+        return None
+    weights = read_weights(setup.init.weights)
+    require_fit(weights, jax.eval_shape(lambda: initial_state(setup)))
+    return weights
 
 
 def _check_devices(setup: Setup, devices: int) -> None:
@@ -203,13 +210,13 @@ def _make_directory(workdir: Path) -> None:
 def _begin(
     setup: Setup,
     checkpoints: Checkpoints,
+    weights: Weights | None,
     fingerprint: dict[str, Any],
     sharding: jax.sharding.Sharding,
 ) -> TrainState:
-    """The state of the newest checkpoint; else one from the weights of `init`, or a fresh one."""
+    """The state of the newest checkpoint; else one that begins with `weights`, or a fresh one."""
     restored = checkpoints.restore(abstract_state(setup, sharding))
     if restored is None:
-        weights = read_weights(setup.init.weights) if setup.init.weights else None
         state = create_state(setup, sharding)
         if weights is not None:
             warm = warm_start(state, weights, optimizer=setup.init.optimizer)

@@ -30,12 +30,9 @@ def warm_start(fresh: TrainState, weights: Weights, *, optimizer: bool) -> Train
     Raises:
         UserError: the weights fit no network of this depth and these widths.
     """
+    require_fit(weights, fresh)
     params = _merge(weights.params, fresh.params)
     batch_stats = _merge(weights.batch_stats, fresh.batch_stats)
-    compare_with_network(
-        {"params": params, "batch_stats": batch_stats},
-        {"params": fresh.params, "batch_stats": fresh.batch_stats},
-    )
     missing = sorted(set(fresh.params) - set(weights.params))
     dropped = sorted(set(weights.params) - set(fresh.params))
     if missing:
@@ -56,6 +53,22 @@ def warm_start(fresh: TrainState, weights: Weights, *, optimizer: bool) -> Train
             logging.info("init.weights: with Adam's moments after %d updates", adam.count)
     return dataclasses.replace(
         fresh, params=params, batch_stats=batch_stats, opt_state=opt_state, ema=ema
+    )
+
+
+def require_fit(weights: Weights, state: TrainState) -> None:
+    """Raises UserError if the weights fit no network of the state's depth and widths.
+
+    Args:
+        weights: of any network.
+        state: of the run's network; shapes and dtypes are enough.
+    """
+    compare_with_network(
+        {
+            "params": _merge(weights.params, state.params),
+            "batch_stats": _merge(weights.batch_stats, state.batch_stats),
+        },
+        {"params": state.params, "batch_stats": state.batch_stats},
     )
 
 

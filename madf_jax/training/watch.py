@@ -1,6 +1,7 @@
 """What is told while a run goes on: scalars for TensorBoard, a heartbeat line, a profile."""
 
 import datetime
+import io
 import resource
 import sys
 import time
@@ -11,7 +12,10 @@ import jax
 import numpy as np
 import optax
 from absl import logging
-from clu import metric_writers
+from PIL import Image
+from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
 from madf_jax.errors import UserError
 from madf_jax.run.optimizer import last_update_norm, make_schedule
@@ -26,8 +30,7 @@ _HEARTBEAT_SECONDS = 20.0
 class Watch:
     """Collects the metrics of steps and tells their means, a step late.
 
-    Attributes:
-        writer: of TensorBoard's files; writes nothing but on process 0.
+    Only process 0 writes for TensorBoard.
     """
 
     def __init__(self, setup: Setup, workdir: Path, feed: Feed) -> None:
@@ -41,8 +44,9 @@ class Watch:
         self._due: tuple[int, Any] | None = None
         self._told: dict[str, float] = {}
         self._checkpoint_seconds = 0.0
-        writers = [metric_writers.SummaryWriter(str(workdir))] if jax.process_index() == 0 else []
-        self.writer = metric_writers.MultiWriter(writers)
+        self._writer = None
+        if jax.process_index() == 0:
+            self._writer = EventFileWriter(str(workdir), flush_secs=30)
 
     def after(self, step: int, state: TrainState, metrics: Metrics) -> None:
         """Takes what a step gave, and tells what the steps before it gave, if that is due.
@@ -68,6 +72,33 @@ class Watch:
             self._due = self._due or (step, self._norms(state))
             self._tell()
 
+    def write_scalars(self, step: int, values: dict[str, float]) -> None:
+        """Writes values for TensorBoard."""
+        self._write(step, [Summary.Value(tag=k, simple_value=v) for k, v in values.items()])
+
+    def write_picture(self, step: int, name: str, picture: np.ndarray) -> None:
+        """Writes a picture (H, W, 3), uint8, for TensorBoard."""
+        encoded = io.BytesIO()
+        Image.fromarray(picture).save(encoded, "png")
+        height, width, channels = picture.shape
+        image = Summary.Image(
+            height=height,
+            width=width,
+            colorspace=channels,
+            encoded_image_string=encoded.getvalue(),
+        )
+        self._write(step, [Summary.Value(tag=name, image=image)])
+
+    def _write(self, step: int, values: list[Summary.Value]) -> None:
+        if self._writer is not None:
+            summary = Summary(value=values)
+            self._writer.add_event(Event(step=step, wall_time=time.time(), summary=summary))
+
+    def close(self) -> None:
+        """Writes what is still held back."""
+        if self._writer is not None:
+            self._writer.close()
+
     def saved(self, seconds: float) -> None:
         """Notes for how long a checkpoint held up the loop."""
         self._checkpoint_seconds += seconds
@@ -90,7 +121,7 @@ class Watch:
         }
         self._since, self._waited, self._metrics = now, self._feed.waited, []
         self._checkpoint_seconds = 0.0
-        self.writer.write_scalars(step, self._told)
+        self.write_scalars(step, self._told)
         self._heartbeat(step)
         in_row = int(seen[-1]["skipped_in_row"])
         if in_row >= self._options.max_skipped_in_row:

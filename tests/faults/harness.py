@@ -5,6 +5,7 @@ Prints a line for each promise and how it was kept; ends with status 1 if one wa
 
 import argparse
 import collections
+import os
 import random
 import shutil
 import subprocess
@@ -22,9 +23,10 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 import jax
 
 from madf_jax.run.checkpoints import read_checkpoint
-from tests.faults.jobs import BEGUN, Job
+from tests.faults.jobs import BEGUN, PATIENCE, ROOT, Job
+from tests.faults.mistakes import MISTAKES, contents
 
-STOPPED = 75
+STOPPED, STEPS = 75, 80
 
 
 def assert_identical(one: Path, other: Path, step: int) -> None:
@@ -36,6 +38,15 @@ def assert_identical(one: Path, other: Path, step: int) -> None:
         assert (a.dtype, a.tobytes()) == (b.dtype, b.tobytes())
 
 
+def uninterrupted(compiled: Path, steps: int, processes: int = 1) -> Path:
+    """The working directory of a run that nothing happened to, made once beside `compiled`."""
+    job = Job(compiled.with_name(f"whole_{steps}_{processes}"), compiled, {"training.steps": steps})
+    job.processes = processes
+    if not job.workdir.exists():
+        job.finish()
+    return job.workdir
+
+
 def killed_at_random_moments(folder: Path, compiled: Path, kills: int, seed: int = 0) -> str:
     """kill -9 at random moments, some while a save is under way; every start goes on.
 
@@ -44,8 +55,7 @@ def killed_at_random_moments(folder: Path, compiled: Path, kills: int, seed: int
     """
     rng, steps = random.Random(seed), min(400, 40 + 8 * kills)
     changes = {"training.steps": steps}
-    whole = Job(folder / "whole", compiled, changes)
-    whole.finish()
+    whole = uninterrupted(compiled, steps)
     counts: collections.Counter[str] = collections.Counter()
     wanted_saves = max(1, kills // 4)
     while counts["kills"] < kills:
@@ -59,7 +69,7 @@ def killed_at_random_moments(folder: Path, compiled: Path, kills: int, seed: int
             counts["saves"] += bool(job.unfinished())
             newest = max(job.steps(), default=0)
         job.finish()
-        assert_identical(whole.workdir, job.workdir, steps)
+        assert_identical(whole, job.workdir, steps)
         counts["restarts"] += 1
         shutil.rmtree(job.workdir)
     return (
@@ -98,11 +108,9 @@ def _kill(job: Job, rng: random.Random, in_save: bool) -> bool:
 
 def stopped_by_a_signal(folder: Path, compiled: Path, processes: int) -> str:
     """SIGTERM saves the step and ends with a status of its own; the next start goes on."""
-    changes = {"training.steps": 60, "training.checkpoint_every": 1_000_000}
-    whole, job = (
-        Job(folder / name, compiled, changes, processes=processes) for name in ("whole", "stopped")
-    )
-    whole.finish()
+    changes = {"training.steps": STEPS, "training.checkpoint_every": 1_000_000}
+    whole = uninterrupted(compiled, STEPS, processes)
+    job = Job(folder / "stopped", compiled, changes, processes)
     job.start()
     job.await_text(BEGUN)
     start = time.monotonic()
@@ -114,7 +122,7 @@ def stopped_by_a_signal(folder: Path, compiled: Path, processes: int) -> str:
     (saved,) = job.steps()
     assert f"Stopped at step {saved} as asked" in job.log().read_text()
     job.finish()
-    assert_identical(whole.workdir, job.workdir, 60)
+    assert_identical(whole, job.workdir, STEPS)
     return (
         f"SIGTERM to one of {processes} process(es): checkpoint of step {saved}, status {STOPPED} "
         f"within {seconds:.1f} s; the next start ended bit-identical"
@@ -123,11 +131,8 @@ def stopped_by_a_signal(folder: Path, compiled: Path, processes: int) -> str:
 
 def one_of_two_processes_killed(folder: Path, compiled: Path) -> str:
     """The other one stops with a message instead of waiting for ever; both go on after."""
-    changes = {"training.steps": 120}
-    whole, job = (
-        Job(folder / name, compiled, changes, processes=2) for name in ("whole", "killed")
-    )
-    whole.finish()
+    whole = uninterrupted(compiled, STEPS, 2)
+    job = Job(folder / "killed", compiled, {"training.steps": STEPS}, processes=2)
     job.start()
     job.await_text(BEGUN)
     time.sleep(1)
@@ -141,7 +146,7 @@ def one_of_two_processes_killed(folder: Path, compiled: Path) -> str:
     newest = max(job.steps())
     job.finish()
     assert f"Resuming from step {newest}" in job.log().read_text()
-    assert_identical(whole.workdir, job.workdir, 120)
+    assert_identical(whole, job.workdir, STEPS)
     return (
         f"one of two processes killed: the other stopped with a message and status {status} after "
         f"{seconds:.1f} s; both went on from step {newest} and ended bit-identical"
@@ -150,10 +155,9 @@ def one_of_two_processes_killed(folder: Path, compiled: Path) -> str:
 
 def damaged_checkpoint(folder: Path, compiled: Path) -> str:
     """It is named, and the one before it is used."""
-    changes = {"training.steps": 40}
-    whole, job = (Job(folder / name, compiled, changes) for name in ("whole", "damaged"))
-    whole.finish()
-    shutil.copytree(whole.workdir, job.workdir)
+    whole = uninterrupted(compiled, STEPS)
+    job = Job(folder / "damaged", compiled, {"training.steps": STEPS})
+    shutil.copytree(whole, job.workdir)
     newest, before = job.steps()[-1], job.steps()[-2]
     files = [p for p in (job.workdir / f"checkpoints/{newest}/state").rglob("*") if p.is_file()]
     largest = max(files, key=lambda path: path.stat().st_size)
@@ -164,13 +168,17 @@ def damaged_checkpoint(folder: Path, compiled: Path) -> str:
     text = job.log().read_text()
     assert f"Checkpoint {newest} in" in text and "is damaged" in text, text[-3000:]
     assert f"Resuming from step {before}" in text
-    assert_identical(whole.workdir, job.workdir, 40)
+    assert_identical(whole, job.workdir, STEPS)
     return f"checkpoint {newest} damaged: named, {before} used instead, end bit-identical"
 
 
 def full_disk(folder: Path, compiled: Path) -> str:
     """A save on a full disk stops the run with a message; the last good checkpoint stays."""
-    changes = {"training.steps": 60, "training.keep_last": 50, "training.checkpoint_every": 2}
+    changes = {
+        "training.steps": STEPS,
+        "training.keep_last": STEPS,
+        "training.checkpoint_every": 2,
+    }
     with small_disk(folder / "disk", megabytes=20) as disk:
         if disk is None:
             return "full disk: not tried, this user may not mount a small one"
@@ -185,14 +193,41 @@ def full_disk(folder: Path, compiled: Path) -> str:
         assert kept, text[-3000:]
         read_checkpoint(job.workdir / "checkpoints" / str(kept[-1]))
         shutil.copytree(job.workdir, folder / "more_room")
-    whole, job = (Job(folder / name, compiled, changes) for name in ("whole", "more_room"))
-    whole.finish()
+    job = Job(folder / "more_room", compiled, changes)
     job.finish()
     assert f"Resuming from step {kept[-1]}" in job.log().read_text()
-    assert_identical(whole.workdir, job.workdir, 60)
+    assert_identical(uninterrupted(compiled, STEPS), job.workdir, STEPS)
     return (
         f"full disk: stopped with a message, checkpoint {kept[-1]} whole; with room again the run "
         "went on from it and ended bit-identical"
+    )
+
+
+def mistakes(folder: Path, _: Path) -> str:
+    """Each is answered by one line that names it, and changes no file."""
+    for name, mistake in MISTAKES.items():
+        here = folder / name.replace(" ", "_")
+        here.mkdir()
+        mistake.prepare(here)
+        before = contents(here)
+        command = [sys.executable, "train.py", f"--workdir={here / 'run'}"]
+        done = subprocess.run(
+            [*command, *mistake.arguments(here)],
+            cwd=ROOT,
+            env={**os.environ, "JAX_PLATFORMS": "cpu"},
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+        )
+        lines = [line for line in done.stderr.splitlines() if line.startswith("train.py: ")]
+        assert done.returncode == 1 and len(lines) == 1, f"{name}: {done.stderr[-2000:]}"
+        assert all(word in lines[0] for word in mistake.named), f"{name}: {lines[0]}"
+        assert done.stderr.splitlines()[-1] == lines[0], f"{name}: {done.stderr[-2000:]}"
+        assert "Traceback" not in done.stderr, f"{name}: {done.stderr[-2000:]}"
+        assert contents(here) == before, name
+    return (
+        f"{len(MISTAKES)} kinds of bad data and bad config: each one line that names it, status 1, "
+        "no file changed"
     )
 
 
@@ -219,6 +254,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", help="one of the checks, by name")
     args = parser.parse_args()
     checks: dict[str, Callable[[Path, Path], str]] = {
         "kills": lambda *at: killed_at_random_moments(*at, args.kills, args.seed),
@@ -227,10 +263,13 @@ def main() -> int:
         "process": one_of_two_processes_killed,
         "damage": damaged_checkpoint,
         "disk": full_disk,
+        "mistakes": mistakes,
     }
     failed = 0
     with tempfile.TemporaryDirectory() as directory:
         for name, check in checks.items():
+            if args.only not in (None, name):
+                continue
             folder = Path(directory, name)
             folder.mkdir()
             try:

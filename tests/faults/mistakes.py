@@ -1,0 +1,219 @@
+"""What users get wrong: flags and files, each with what the one line that answers it must name."""
+
+import dataclasses
+import json
+import struct
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from tests.faults.jobs import NARROW
+
+
+@dataclasses.dataclass(frozen=True)
+class Mistake:
+    """One of them.
+
+    Attributes:
+        flags: changes to `NARROW`, by key, '' for the config's file; `{here}` stands for a folder
+            of its own.
+        named: what the line must contain.
+        prepare: makes the files in that folder; `run` in it will be the working directory.
+    """
+
+    flags: dict[str, str]
+    named: tuple[str, ...]
+    prepare: Callable[[Path], object] = Path.exists
+
+    def arguments(self, here: Path) -> list[str]:
+        """The flags of `train.py`, without `--workdir`."""
+        given = {key: text.replace("{here}", str(here)) for key, text in self.flags.items()}
+        config = given.pop("", "configs/quickstart.py")
+        changes = {**NARROW, **given}
+        return [f"--config={config}", *(f"--config.{key}={text}" for key, text in changes.items())]
+
+
+def value(key: str, given: str, *named: str, **more: str) -> Mistake:
+    """A value that a key can't have."""
+    return Mistake({key: given, **more}, named or (key,))
+
+
+def pictures(count: int, folder: Path, **changes: bytes) -> None:
+    """Good pictures, and files of the names in `changes`."""
+    folder.mkdir(parents=True)
+    for i in range(count):
+        Image.new("RGB", (40, 40), (i, 99, 99)).save(folder / f"good{i}.png")
+    for name, content in changes.items():
+        (folder / name.replace("_", ".")).write_bytes(content)
+
+
+def png(width: int, height: int) -> bytes:
+    """A PNG that says it has so many pixels and holds none."""
+    header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    chunk = struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header))
+    return b"\x89PNG\r\n\x1a\n" + chunk
+
+
+def folder(named: tuple[str, ...], prepare: Callable[[Path], object], **flags: str) -> Mistake:
+    """Something wrong with a folder of pictures, `{here}/pictures`."""
+    changes = {name.replace("__", "."): given for name, given in flags.items()}
+    source = {
+        "data.source": "folder",
+        "data.train_path": "{here}/pictures",
+        "data.evaluation_path": "{here}/pictures",
+    }
+    return Mistake({**source, **changes}, named, lambda here: prepare(here / "pictures"))
+
+
+def weights(name: str, content: bytes, *named: str) -> Mistake:
+    """A file of weights that is none."""
+    return Mistake(
+        {"init.weights": f"{{here}}/{name}"},
+        named or (name,),
+        lambda here: (here / name).write_bytes(content),
+    )
+
+
+def other_network(here: Path) -> None:
+    """A good file of weights with one array, of no MADF."""
+    np.savez(here / "other.npz", **{"params/dense/kernel": np.zeros((3, 3), np.float32)})
+
+
+def pickled(here: Path) -> None:
+    """An npz file whose array is a pickled object."""
+    np.savez(here / "objects.npz", **{"params/x": np.array([{}], object)})  # type: ignore[arg-type]
+
+
+def begun(here: Path, text: str) -> None:
+    """A working directory with this in its config.json."""
+    (here / "run").mkdir()
+    (here / "run/config.json").write_text(text)
+
+
+MISTAKES = {
+    "key misspelt": value("training.stepz", "5", "stepz"),
+    "section misspelt": value("trainning.steps", "5", "trainning"),
+    "no such config": Mistake({"": "configs/none.py"}, ("configs/none.py",)),
+    "config is no Python": Mistake(
+        {"": "{here}/broken.py"}, ("broken.py",), lambda at: (at / "broken.py").write_text("def")
+    ),
+    "config does not run": Mistake(
+        {"": "{here}/wrong.py"},
+        ("wrong.py: line 2", "many"),
+        lambda here: (here / "wrong.py").write_text("def get_config():\n    return many\n"),
+    ),
+    "word for a number": value("training.steps", "many", "steps"),
+    "no steps": value("training.steps", "0"),
+    "no batch": value("training.batch_size", "0"),
+    "batch of uneven parts": value(
+        "training.batch_size", "5", **{"training.accumulate_steps": "2"}
+    ),
+    "parallel": value("training.parallel", "everywhere"),
+    "batch norm": value("training.batch_norm", "none"),
+    "average": value("training.ema_decay", "1.5"),
+    "log never": value("training.log_every", "0"),
+    "keep nothing": value("training.keep_last", "0"),
+    "checkpoint never": value("training.checkpoint_every", "0"),
+    "accumulate": value("training.accumulate_steps", "0"),
+    "profile": value("training.profile_steps", "(9,3)"),
+    "skipped": value("training.max_skipped_in_row", "0"),
+    "timeout": value("training.process_timeout", "0"),
+    "changed config": value("training.changed_config", "maybe"),
+    "depth": value("network.depth", "2"),
+    "refinements": value("network.refinements", "-1"),
+    "filtering": value("network.filtering", "wide"),
+    "remat": value("network.remat", "all"),
+    "dtype": value("network.dtype", "float31"),
+    "no widths": value("network.widths", "()"),
+    "even kernel": value("network.kernel_sizes", "(4,)"),
+    "hidden": value("network.hidden", "0"),
+    "negative weight": value("objective.hole", "-1"),
+    "indexing": value("objective.style_indexing", "mine"),
+    "source": value("data.source", "web"),
+    "size and depth": value("data.size", "20"),
+    "smaller than the crop": value("data.resize_min", "8"),
+    "resize upside down": value("data.resize_max", "17"),
+    "colour": value("data.colour_variation", "2"),
+    "crop": value("data.evaluation_crop", "fit"),
+    "bad files": value("data.bad_files", "mend"),
+    "bad share": value("data.max_bad_share", "2"),
+    "mask source": value("masks.source", "web"),
+    "mask polarity": value("masks.hole", "grey", **{"masks.source": "folder"}),
+    "hole share": value("masks.hole_min", "0.9"),
+    "strokes": value("masks.strokes", "(5,1)"),
+    "threads": value("loader.num_threads", "-1"),
+    "learning rate": value("optimizer.learning_rate", "nan"),
+    "schedule": value("optimizer.schedule", "step"),
+    "beta": value("optimizer.beta1", "1"),
+    "clip": value("optimizer.clip_norm", "-1"),
+    "validation": value("evaluation.validation_count", "0"),
+    "no folder given": Mistake({"data.source": "folder"}, ("data.train_path",)),
+    "no such folder": folder(("pictures",), Path.exists),
+    "folder is a file": folder(("pictures",), Path.touch),
+    "empty folder": folder(("pictures",), Path.mkdir),
+    "cut picture": folder(
+        ("cut.png",),
+        lambda at: pictures(4, at, cut_png=png(40, 40)),
+        data__bad_files="refuse",
+    ),
+    "text as picture": folder(
+        ("text.jpg",), lambda at: pictures(4, at, text_jpg=b"hello"), data__bad_files="refuse"
+    ),
+    "empty picture": folder(
+        ("empty.png",), lambda at: pictures(4, at, empty_png=b""), data__bad_files="refuse"
+    ),
+    "bomb": folder(
+        ("bomb.png",),
+        lambda at: pictures(4, at, bomb_png=png(99999, 99999)),
+        data__bad_files="refuse",
+    ),
+    "small picture": folder(
+        ("good0.png", "below 64"), lambda at: pictures(1, at), data__min_side="64"
+    ),
+    "too many bad": folder(
+        ("a.png", "data.max_bad_share"), lambda at: pictures(1, at, a_png=b"", b_png=b"")
+    ),
+    "tfds name": value("data.tfds_name", "no_such_set", "no_such_set", **{"data.source": "tfds"}),
+    "tfds not prepared": value(
+        "data.tfds_name",
+        "celeb_a",
+        "celeb_a",
+        "download_and_prepare",
+        **{"data.source": "tfds", "data.tfds_dir": "{here}"},
+    ),
+    "no mask folder": value(
+        "masks.train_path", "{here}/masks", "masks", **{"masks.source": "folder"}
+    ),
+    "no masks": Mistake(
+        {"masks.source": "folder", "masks.train_path": "{here}", "masks.evaluation_path": "{here}"},
+        ("no pictures found",),
+    ),
+    "no weights": value("init.weights", "{here}/none.npz", "none.npz"),
+    "weights of no kind": weights("weights.txt", b"hello"),
+    "text as npz": weights("weights.npz", b"hello"),
+    "text as safetensors": weights("weights.safetensors", b"hello"),
+    "cut safetensors": weights(
+        "cut.safetensors",
+        struct.pack("<Q", 70) + json.dumps({"x": {"dtype": "F32", "shape": [9]}}).encode(),
+    ),
+    "endless safetensors": weights("endless.safetensors", struct.pack("<Q", 2**60) + b"{}"),
+    "pickled weights": Mistake({"init.weights": "{here}/objects.npz"}, ("objects.npz",), pickled),
+    "other weights": Mistake({"init.weights": "{here}/other.npz"}, ("other.npz",), other_network),
+    "no VGG": Mistake({"init.vgg_weights": "{here}/vgg.npz", "objective.style": "1"}, ("vgg.npz",)),
+    "workdir is a file": Mistake({}, ("run",), lambda here: (here / "run").write_text("")),
+    "workdir of another": Mistake(
+        {}, ("another config",), lambda here: begun(here, '{"network": {"depth": 9}}')
+    ),
+    "config.json broken": Mistake({}, ("config.json",), lambda here: begun(here, "{")),
+}
+
+
+def contents(directory: Path) -> dict[str, bytes]:
+    """All files and folders of a directory, the files with their bytes."""
+    return {
+        str(path.relative_to(directory)): path.read_bytes() if path.is_file() else b""
+        for path in sorted(directory.rglob("*"))
+    }

@@ -1,0 +1,29 @@
+"""What users get wrong is answered by one line; `make faults` tries it on `train.py` itself."""
+
+import pytest
+
+from madf_jax.errors import UserError
+from madf_jax.run.terminal import read_config
+from madf_jax.training import loop
+from tests.faults.mistakes import MISTAKES, contents
+
+
+def too_late(*_, **__):
+    raise AssertionError("this should have been refused before anything compiles")
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_is_answered_by_one_line_and_changes_no_file(name, tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "compiled_step", too_late)
+    mistake = MISTAKES[name]
+    mistake.prepare(tmp_path)
+    before = contents(tmp_path)
+    with pytest.raises(UserError) as told:
+        loop.train(read_config(mistake.arguments(tmp_path)), tmp_path / "run")
+    (line,) = str(told.value).splitlines()
+    assert all(word in line for word in mistake.named), line
+    assert contents(tmp_path) == before
+
+
+def test_there_are_fifty():
+    assert len(MISTAKES) >= 50
