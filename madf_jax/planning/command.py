@@ -62,8 +62,12 @@ def compile_step(
 
 def format_plan(plan: Plan) -> str:
     """A few lines for a person."""
-    bound = plan.accessed / plan.chip.bandwidth
-    by = "memory" if plan.floor == bound else "arithmetic"
+    work, step = "not counted by this compiler", "no floor known"
+    if plan.flop:
+        work = f"{plan.flop / 1e12:.3f} TFLOP, {plan.accessed / _GB:.1f} GB accessed"
+        bound = plan.accessed / plan.chip.bandwidth
+        by = "memory" if plan.floor == bound else "arithmetic"
+        step = f"at least {1e3 * plan.floor:.1f} ms, bound by {by}"
     return "\n".join(
         [
             f"{plan.chip.name}, {plan.devices} devices, {plan.batch} pictures on each; "
@@ -71,8 +75,8 @@ def format_plan(plan: Plan) -> str:
             f"  memory      {plan.needed / _GB:.2f} GB of {plan.chip.memory / _GB:.1f} GB: "
             f"arguments {plan.arguments / _GB:.2f}, temporaries {plan.temporaries / _GB:.2f}, "
             f"output {plan.outputs / _GB:.2f}, program {plan.program / _GB:.2f}",
-            f"  work        {plan.flop / 1e12:.3f} TFLOP, {plan.accessed / _GB:.1f} GB accessed",
-            f"  step        at least {1e3 * plan.floor:.1f} ms, bound by {by}",
+            f"  work        {work}",
+            f"  step        {step}",
             f"  fits        {'yes' if plan.fits else 'no'}",
         ]
     )

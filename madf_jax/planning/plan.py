@@ -27,8 +27,8 @@ class Plan:
         outputs: bytes of results that are not written over arguments.
         temporaries: bytes.
         program: bytes of code.
-        flop: operations of a step.
-        accessed: bytes read and written in a step.
+        flop: operations of a step; 0 if the compiler does not count them, as that for GPUs.
+        accessed: bytes read and written in a step, likewise.
         floor: seconds that a step takes at least, at the chip's published peaks.
         compile_seconds: what it took to compile.
     """
@@ -70,7 +70,8 @@ def make_plan(setup: Setup, chip: Chip, devices: Sequence[jax.Device], batch: in
     mesh = data_mesh(devices)
     start = time.perf_counter()
     try:
-        compiled = lower_step(setup, mesh, map_step(setup, mesh), batch * mesh.size).compile()
+        lowered = lower_step(setup, mesh, map_step(setup, mesh), batch * mesh.size)
+        compiled = lowered.compile(compiler_options=dict(chip.compiler_options))
     except jax.errors.JaxRuntimeError as error:
         reason = " ".join(str(error).split())
         if "RESOURCE_EXHAUSTED" in reason:

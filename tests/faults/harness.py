@@ -21,6 +21,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import jax
+from absl import logging
 
 from madf_jax.run.checkpoints import read_checkpoint
 from tests.faults.jobs import BEGUN, PATIENCE, ROOT, Job
@@ -265,6 +266,7 @@ def main() -> int:
         "disk": full_disk,
         "mistakes": mistakes,
     }
+    logging.set_verbosity(logging.ERROR)  # Orbax warns of files that its handlers do without
     failed = 0
     with tempfile.TemporaryDirectory() as directory:
         for name, check in checks.items():
