@@ -45,6 +45,8 @@ def main(_: list[str]) -> None:
     except UserError as error:
         processes.leave(f"train.py: {error}")
     except jax.errors.JaxRuntimeError as error:
+        if "RESOURCE_EXHAUSTED" in str(error):
+            processes.leave(f"train.py: {processes.TOO_LARGE}")
         if jax.process_count() == 1:
             raise
         processes.leave(f"train.py: {processes.LOST}: {' '.join(str(error).split())[:300]}")

@@ -1,5 +1,6 @@
 """Files that appear whole or not at all."""
 
+import contextlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -25,7 +26,8 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     except OSError as error:
         raise UserError(f"{path}: cannot be written: {error}") from None
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # gone, or never made
+            temporary.unlink()
 
 
 def write_text(path: Path, text: str) -> None:

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import jax
 from tqdm import tqdm
 
 from madf_jax.benchmark import programs, reference, report
@@ -60,7 +61,7 @@ def benchmark(request: Request, output: Path | None) -> int:
         UserError: a size or the checkout does not fit, PyTorch or matplotlib is missing, or the
             report can't be written.
     """
-    _check(request)
+    _check(request, output)
     if output is not None:
         report.require_plotting()
     machine = describe_machine(request.dtype)
@@ -75,7 +76,9 @@ def benchmark(request: Request, output: Path | None) -> int:
     return 0
 
 
-def _check(request: Request) -> None:
+def _check(request: Request, output: Path | None) -> None:
+    if output is not None and output.suffix != ".json":
+        raise UserError(f"--json {output}: give a name that ends in .json")
     for part in request.parts:
         for size in request.sizes:
             if size < 1 or size % _MULTIPLES[part]:
@@ -111,10 +114,12 @@ def _network(request: Request, size: int, peak: float) -> list[Row]:
 
 def _train(request: Request, size: int, peak: float) -> list[Row]:
     batch, theirs, their_peak = request.batch or 1, None, None
-    # In processes of their own, while this one holds little.
-    our_peak = training_peak(size, batch, request.dtype, None)
+    our_peak = None
+    if jax.default_backend() == "cpu":  # a process of its own could not have the accelerator too
+        our_peak = training_peak(size, batch, request.dtype, None)
     if request.reference is not None:
-        their_peak = training_peak(size, batch, request.dtype, request.reference)
+        if our_peak is not None:
+            their_peak = training_peak(size, batch, request.dtype, request.reference)
         theirs = reference.reference_training(request.reference, *programs.inputs(size, batch))
     program = programs.train_program(programs.train_setup(size, batch, request.dtype))
     row = _row(("train", size, batch, request.dtype), program, theirs, request.repeats, peak)

@@ -1,7 +1,6 @@
 """The most memory that training takes, measured in a process of its own."""
 
 import json
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +10,7 @@ import jax
 from madf_jax.benchmark.programs import inputs, train_program, train_setup
 from madf_jax.benchmark.reference import reference_training
 from madf_jax.errors import UserError
+from madf_jax.run.memory import peak_resident
 
 _STEPS = 3
 
@@ -47,9 +47,7 @@ def main() -> None:
         run = reference_training(Path(reference), *inputs(size, batch))
     for _ in range(_STEPS):
         jax.block_until_ready(run())
-    # Linux counts in units of 1024 bytes, macOS in bytes.
-    unit = 1 if sys.platform == "darwin" else 1024
-    print(unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+    print(peak_resident())
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import statistics
 from collections.abc import Sequence
 
 
@@ -52,6 +53,4 @@ def slope(rows: Sequence[Row]) -> float | None:
     points = [(math.log(row.size**2), math.log(row.seconds)) for row in rows]
     if len({x for x, _ in points}) < 3:
         return None
-    mean_x, mean_y = (sum(values) / len(points) for values in zip(*points, strict=True))
-    over = sum((x - mean_x) * (y - mean_y) for x, y in points)
-    return over / sum((x - mean_x) ** 2 for x, _ in points)
+    return statistics.linear_regression(*zip(*points, strict=True)).slope

@@ -144,7 +144,7 @@ def _plain_jpeg(picture: Image.Image, at_least: int) -> np.ndarray | None:
     """
     if picture.format != "JPEG" or picture.mode != "RGB":
         return None
-    if "exif" in picture.info and picture.getexif().get(ExifTags.Base.Orientation, 1) != 1:
+    if picture.getexif().get(ExifTags.Base.Orientation, 1) != 1:
         return None
     file: BinaryIO = getattr(picture, "fp")  # noqa: B009 - Pillow's types hide it
     file.seek(0)

@@ -33,8 +33,9 @@ def compile_step(
     setup = from_config(config)
     chip, devices = tpu_devices(topology) if topology else gpu_devices(target or "")
     total, count = setup.training.batch_size, len(devices)
-    batch = -(-total // count)
-    if total % count:
+    parts = setup.training.accumulate_steps
+    batch = parts * -(-total // (count * parts))
+    if total % (count * parts):
         print(
             f"training.batch_size {total} does not divide by {count} devices: compiling for "
             f"{batch} a device, {batch * count} in all"
@@ -48,7 +49,8 @@ def compile_step(
         fits = False
     if search:
 
-        def needed(batch: int) -> float:
+        def needed(multiple: int) -> float:
+            batch = parts * multiple
             try:
                 found: float = make_plan(setup, chip, devices, batch).needed
             except TooLarge:
@@ -56,7 +58,7 @@ def compile_step(
             print(f"batch {batch} a device: {found / _GB:.2f} GB", flush=True)
             return found
 
-        print(f"largest batch per device that fits: {largest(needed, chip.memory)}")
+        print(f"largest batch per device that fits: {parts * largest(needed, chip.memory)}")
     return 0 if fits else 1
 
 

@@ -99,6 +99,8 @@ class Checkpoints:
         try:
             yield
         except Exception as error:  # whatever Orbax and TensorStore raise for a full disk, say
+            if isinstance(error, jax.errors.JaxRuntimeError) and jax.process_count() > 1:
+                raise  # another process has gone
             steps = self._manager.all_steps()
             whole = f"the last whole one is step {max(steps)}" if steps else "there is none yet"
             raise UserError(
@@ -163,16 +165,20 @@ class Checkpoints:
             UserError: the checkpoint holds other arrays than `abstract`, so it belongs to another
             config; or every one is damaged.
         """
-        steps = sorted(self._manager.all_steps(), reverse=True)
+        steps, damaged = sorted(self._manager.all_steps(), reverse=True), []
         for step in steps:
             try:
-                return self._restore(step, abstract)
-            except UserError:
-                raise
-            except Exception as error:
+                restored = self._restore(step, abstract)
+            except (UserError, PermissionError, jax.errors.JaxRuntimeError):
+                raise  # out of memory is no damage
+            except Exception as error:  # damaged files make Orbax raise almost anything
                 logging.error("Checkpoint %d in %s is damaged: %s", step, self._directory, error)
-                if not self._read_only:
-                    self._manager.delete(step)
+                damaged.append(step)
+                continue
+            # Only now: if none can be read, the fault may lie elsewhere.
+            for later in damaged if not self._read_only else ():
+                self._manager.delete(later)
+            return restored
         if steps:
             raise UserError(
                 f"{self._directory}: all of its {len(steps)} checkpoints are damaged; "

@@ -41,6 +41,8 @@ def check_config(config: ml_collections.ConfigDict, workdir: Path) -> None:
         return
     try:
         before = json.loads(path.read_text())
+        if not isinstance(before, dict):
+            raise ValueError("it holds no config")
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: can't be read: {error}; mend or remove it") from None
     changed = _differences(before, _plain(config))

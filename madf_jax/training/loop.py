@@ -1,6 +1,7 @@
 """The training loop: everything that touches files, clocks and devices while a run goes on."""
 
 import contextlib
+import os
 import signal
 import time
 from collections.abc import Iterator
@@ -51,12 +52,14 @@ def train(config: ml_collections.ConfigDict, workdir: Path) -> bool:
         can't be written, or too many steps in a row had gradients that are not finite.
     """
     setup = from_config(config)
-    check_config(config, workdir)
+    begun = has_begun(workdir)
+    if begun:
+        check_config(config, workdir)
     mesh = data_mesh()
     _check_devices(setup, mesh.size)
     # Before anything compiles: missing weights must not cost the user minutes.
     vgg_variables = _vgg_variables(setup)
-    weights = None if has_begun(workdir) else _first_weights(setup)
+    weights = None if begun else _first_weights(setup)
     data = training_data(
         setup.data,
         setup.masks,
@@ -98,7 +101,7 @@ def train(config: ml_collections.ConfigDict, workdir: Path) -> bool:
                     logging.info(
                         "Stopped at step %d as asked; the same command goes on from here", step
                     )
-                    return False
+                    return step == setup.training.steps
         logging.info("Done: %d steps in %s", setup.training.steps, workdir)
         return True
 
@@ -205,6 +208,8 @@ def _make_directory(workdir: Path) -> None:
         workdir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"--workdir={workdir} can't be made: {error}") from None
+    if not os.access(workdir, os.W_OK | os.X_OK):
+        raise UserError(f"--workdir={workdir} can't be written to; change its permissions")
 
 
 def _begin(

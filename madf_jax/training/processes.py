@@ -13,6 +13,11 @@ LOST = (
     "again: the run goes on from its last checkpoint"
 )
 
+TOO_LARGE = (
+    "the step needs more memory than a device has: lower training.batch_size, or raise "
+    "training.accumulate_steps, or set network.remat=everything or network.dtype=bfloat16"
+)
+
 
 def join(
     coordinator: str | None, num_processes: int | None, process_id: int | None, timeout: int
@@ -42,8 +47,10 @@ def join(
     if len(missing) == len(given):
         try:
             jax.distributed.initialize(heartbeat_timeout_seconds=timeout)
-        except ValueError:  # no cluster around
-            return
+        except (RuntimeError, ValueError) as error:
+            if "coordinator_address should be defined" not in str(error):
+                raise _unreachable("the cluster's coordinator", error) from None
+            # No cluster around.
     elif missing:
         raise UserError(f"{', '.join(given)} go together; {', '.join(missing)} is missing")
     else:
@@ -64,8 +71,12 @@ def _join_by_flags(coordinator: str, num_processes: int, process_id: int, timeou
             coordinator, num_processes, process_id, heartbeat_timeout_seconds=timeout
         )
     except (RuntimeError, ValueError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise UserError(f"can't join the processes at {coordinator}: {reason}") from None
+        raise _unreachable(coordinator, error) from None
+
+
+def _unreachable(coordinator: str, error: Exception) -> UserError:
+    reason = " ".join(str(error).split())[:200]
+    return UserError(f"can't join the processes at {coordinator}: {reason}")
 
 
 def leave(message: str) -> NoReturn:

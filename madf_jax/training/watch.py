@@ -2,8 +2,6 @@
 
 import datetime
 import io
-import resource
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
 from madf_jax.errors import UserError
+from madf_jax.run.memory import peak_resident
 from madf_jax.run.optimizer import last_update_norm, make_schedule
 from madf_jax.run.setup import Setup
 from madf_jax.run.state import TrainState
@@ -35,7 +34,7 @@ class Watch:
 
     def __init__(self, setup: Setup, workdir: Path, feed: Feed) -> None:
         """Opens TensorBoard's file in `workdir`."""
-        self._options = setup.training
+        self._options, self._workdir = setup.training, workdir
         self._schedule = make_schedule(setup.optimizer, setup.training.steps)
         self._norms = _make_norms(setup)
         self._feed, self._waited = feed, feed.waited
@@ -91,8 +90,11 @@ class Watch:
 
     def _write(self, step: int, values: list[Summary.Value]) -> None:
         if self._writer is not None:
-            summary = Summary(value=values)
-            self._writer.add_event(Event(step=step, wall_time=time.time(), summary=summary))
+            event = Event(step=step, wall_time=time.time(), summary=Summary(value=values))
+            try:
+                self._writer.add_event(event)
+            except OSError as error:  # of the thread that writes: a full disk, say
+                raise UserError(f"{self._workdir}: can't write for TensorBoard: {error}") from None
 
     def close(self) -> None:
         """Writes what is still held back."""
@@ -113,7 +115,8 @@ class Watch:
         self._told = {
             **_means(seen),
             **{name: float(value) for name, value in norms.items()},
-            "learning_rate": float(self._schedule(step - 1)),
+            # The optimizer counts the steps that it took.
+            "learning_rate": float(self._schedule(step - 1 - int(norms["skipped"]))),
             "images_per_second": len(seen) * self._options.batch_size / passed,
             "data_wait_share": (self._feed.waited - self._waited) / passed,
             "checkpoint_seconds": self._checkpoint_seconds,
@@ -123,10 +126,10 @@ class Watch:
         self._checkpoint_seconds = 0.0
         self.write_scalars(step, self._told)
         self._heartbeat(step)
-        in_row = int(seen[-1]["skipped_in_row"])
+        in_row = int(max(metrics["skipped_in_row"] for metrics in seen))
         if in_row >= self._options.max_skipped_in_row:
             raise UserError(
-                f"the gradients of the last {in_row} steps up to {step} were not finite "
+                f"the gradients of {in_row} steps in a row up to step {step} were not finite "
                 f"(training.max_skipped_in_row={self._options.max_skipped_in_row}); those steps "
                 "changed nothing. Lower optimizer.learning_rate or set optimizer.clip_norm, with "
                 "training.changed_config=accept, and start again: the run goes on from its last "
@@ -176,9 +179,7 @@ def peak_memory() -> int:
     stats = jax.local_devices()[0].memory_stats()
     if stats and "peak_bytes_in_use" in stats:
         return stats["peak_bytes_in_use"]
-    # Linux counts in units of 1024 bytes, macOS in bytes.
-    unit = 1 if sys.platform == "darwin" else 1024
-    return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak_resident()
 
 
 class Profile:

@@ -68,6 +68,12 @@ def test_exif_orientation_is_applied(tmp_path, mode):
     np.testing.assert_array_equal(read_picture(tmp_path / "a.png"), upright)
 
 
+def test_an_orientation_that_stands_in_xmp_is_applied_to_a_jpeg(tmp_path):
+    xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><r tiff:Orientation="6"/></x:xmpmeta>'
+    Image.new("RGB", (60, 40)).save(tmp_path / "a.jpg", xmp=xmp)
+    assert read_picture(tmp_path / "a.jpg").shape == (60, 40, 3)
+
+
 @pytest.mark.parametrize("suffix", ["png", "webp"])
 def test_animation_gives_its_first_frame(tmp_path, suffix):
     frames = [Image.new("RGB", (40, 40), colour) for colour in ("red", "blue")]

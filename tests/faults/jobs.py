@@ -46,7 +46,6 @@ class Job:
         workdir: of the run; logs of all starts lie beside it.
         changes: to `NARROW`, by key.
         processes: of the job.
-        devices: of each process.
         compiled: directory of compiled programs, shared by jobs.
     """
 
@@ -54,7 +53,6 @@ class Job:
     compiled: Path
     changes: dict[str, object] = dataclasses.field(default_factory=dict)
     processes: int = 1
-    devices: int = 1
     starts: int = 0
     running: list[subprocess.Popen] = dataclasses.field(default_factory=list)
 
@@ -66,7 +64,7 @@ class Job:
         environment = {
             **os.environ,
             "JAX_PLATFORMS": "cpu",
-            "JAX_NUM_CPU_DEVICES": str(self.devices),
+            "JAX_NUM_CPU_DEVICES": "1",
             "JAX_COMPILATION_CACHE_DIR": str(self.compiled),
             "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
             "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",

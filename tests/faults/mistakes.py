@@ -89,7 +89,7 @@ def pickled(here: Path) -> None:
 
 def begun(here: Path, text: str) -> None:
     """A working directory with this in its config.json."""
-    (here / "run").mkdir()
+    (here / "run/checkpoints/4").mkdir(parents=True)
     (here / "run/config.json").write_text(text)
 
 
@@ -208,6 +208,7 @@ MISTAKES = {
         {}, ("another config",), lambda here: begun(here, '{"network": {"depth": 9}}')
     ),
     "config.json broken": Mistake({}, ("config.json",), lambda here: begun(here, "{")),
+    "config.json of no config": Mistake({}, ("config.json",), lambda here: begun(here, "[]")),
 }
 
 

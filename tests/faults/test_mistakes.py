@@ -23,7 +23,3 @@ def test_a_mistake_is_answered_by_one_line_and_changes_no_file(name, tmp_path, m
     (line,) = str(told.value).splitlines()
     assert all(word in line for word in mistake.named), line
     assert contents(tmp_path) == before
-
-
-def test_there_are_fifty():
-    assert len(MISTAKES) >= 50

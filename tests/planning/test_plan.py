@@ -93,6 +93,12 @@ def test_a_batch_that_does_not_divide_is_rounded_up_and_told(setup, monkeypatch,
     printed = capsys.readouterr().out
     assert "batch_size 6 does not divide by 4 devices: compiling for 2 a device, 8" in printed
     assert "largest batch per device that fits: 4" in printed
+    made.clear()
+    setup.training.accumulate_steps = 3
+    assert compile_step(setup, "v5e:2x2", None, search=True) == 0
+    assert made and all(batch % 3 == 0 for batch in made)
+    assert "largest batch per device that fits: 3" in capsys.readouterr().out
+    setup.training.accumulate_steps = 1
     setup.training.batch_size = 20
     assert compile_step(setup, "v5e:2x2", None, search=False) == 1
     assert "does not fit in 17.2 GB: RESOURCE_EXHAUSTED" in capsys.readouterr().out

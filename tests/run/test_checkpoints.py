@@ -172,8 +172,11 @@ def test_all_damaged_is_told_with_the_way_out(tmp_path):
     save(tmp_path, [1, 2], keep_last=2)
     for step in "12":
         flip_bits(tmp_path / "checkpoints" / step)
+    before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
     with pytest.raises(UserError, match=r"all of its 2 checkpoints are damaged.*another --workdir"):
         restore(tmp_path, read_only=True)
+    # The fault may lie elsewhere, in what reads them.
+    assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == before
 
 
 def test_a_truncated_write_of_an_earlier_process_is_passed_over(tmp_path):

@@ -246,7 +246,9 @@ def test_too_many_steps_that_are_not_finite_stop_the_run(tmp_path, monkeypatch):
         return state.replace(params=jax.tree.map(lambda x: x * np.float32(np.nan), state.params))
 
     monkeypatch.setattr(loop, "_begin", begin_broken)
-    with pytest.raises(UserError, match=r"the last 5 steps up to 5 were not finite.*=5\); those"):
+    with pytest.raises(
+        UserError, match=r"of 5 steps in a row up to step 5 were not finite.*=5\); those"
+    ):
         loop.train(shrunk(**{"training.max_skipped_in_row": 5}), tmp_path)
     assert saved_steps(tmp_path) == []
 

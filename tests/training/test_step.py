@@ -246,12 +246,10 @@ def test_the_mesh_has_the_devices_given_or_all():
 def accumulated(make_network, make_state, batch):
     """State and metrics after two steps of plain gradient descent, on one device in parts."""
 
-    def run(parts, batch=batch, batch_norm="per_device"):
+    def run(parts, batch=batch):
         step = functools.partial(
             train_step,
-            network=make_network(
-                refinements=1, axis_name=AXIS if batch_norm == "synchronised" else None
-            ),
+            network=make_network(refinements=1, axis_name=None),
             objective=WITHOUT_VGG,
             tx=optax.sgd(RATE),
             vgg=VGG16(),
@@ -277,7 +275,7 @@ def test_four_micro_batches_equal_four_devices_with_statistics_of_their_own(accu
         np.testing.assert_allclose(metrics[name], value, rtol=1e-5, err_msg=name)
 
 
-def test_equal_micro_batches_equal_the_full_batch(accumulated, batch, stepped):
+def test_equal_micro_batches_equal_the_full_batch(accumulated, batch):
     """Where all parts have the same statistics, nothing differs."""
     again = {name: np.concatenate([array[:2]] * 4) for name, array in batch.items()}
     (parts, metrics), (whole, whole_metrics) = (accumulated(count, again) for count in (4, 1))

@@ -73,11 +73,12 @@ def test_steps_that_were_skipped_are_in_no_mean(make_watch, lines):
     watch.close()
 
 
-def test_too_many_skipped_steps_in_a_row_stop_the_run(make_watch, lines):
+@pytest.mark.parametrize("in_row", [(0, 1, 2, 3), (1, 2, 3, 0)])
+def test_too_many_skipped_steps_in_a_row_stop_the_run(make_watch, lines, in_row):
     watch = make_watch()
-    for step in range(1, 5):
-        watch.after(step, None, metrics(np.nan, skipped_in_row=step - 1))
-    with pytest.raises(UserError, match=r"last 3 steps up to 4 .*max_skipped_in_row=3"):
+    for step, skipped_in_row in enumerate(in_row, start=1):
+        watch.after(step, None, metrics(1, skipped_in_row=skipped_in_row))
+    with pytest.raises(UserError, match=r"3 steps in a row up to step 4 .*max_skipped_in_row=3"):
         watch.flush(4, None)
     watch.close()
 
