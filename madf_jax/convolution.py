@@ -183,8 +183,11 @@ def _input_gradient(
     shape: tuple[int, ...], kernel: jax.Array, y_bar: jax.Array, stride: int, padding: int
 ) -> jax.Array:
     """What each window asks of its pixels, in one product; then the sum where windows overlap."""
-    size, zero = len(kernel), jnp.zeros((), y_bar.dtype)
-    asked = lax.dot_general(_matrix(y_bar), _matrix(kernel), (((1,), (1,)), ((), ())))
+    dtype = jnp.promote_types(y_bar.dtype, jnp.float32)  # of sums
+    size, zero = len(kernel), jnp.zeros((), dtype)
+    asked = lax.dot_general(
+        _matrix(y_bar), _matrix(kernel), (((1,), (1,)), ((), ())), preferred_element_type=dtype
+    )
     asked = asked.reshape(*y_bar.shape[:3], *kernel.shape[:3])
 
     def placed(row: int, column: int) -> jax.Array:
@@ -194,7 +197,8 @@ def _input_gradient(
             edges.append((low, side - low - (count - 1) * stride - 1, stride - 1))
         return lax.pad(asked[:, :, :, row, column], zero, ((0, 0, 0), *edges, (0, 0, 0)))
 
-    return sum((placed(row, column) for row in range(size) for column in range(size)), start=zero)
+    taps = (placed(row, column) for row in range(size) for column in range(size))
+    return sum(taps, start=zero).astype(y_bar.dtype)
 
 
 def _kernel_gradient(

@@ -122,6 +122,21 @@ def test_sums_of_bfloat16_are_kept_in_float32(way, monkeypatch):
     assert slope.item() == 4096
 
 
+@pytest.mark.parametrize("stride", [1, 2])
+def test_overlapping_windows_are_added_in_float32(stride, monkeypatch):
+    """256 and eight ones: in bfloat16 each one would be lost."""
+    for name, value in WAYS["products"].items():
+        monkeypatch.setattr(module, name, value)
+    size = 5
+    x = jnp.ones((1, 16, 16, 1), jnp.bfloat16)
+    kernel = jnp.ones((size, size, 1, 1), jnp.bfloat16).at[0, 0].set(256)
+    slope = jax.jit(jax.grad(lambda x: convolution(x, kernel, stride, 2).sum().astype(jnp.float32)))
+    expected = jax.grad(lambda x: plain(x, kernel.astype(jnp.float32), stride, 2).sum())(
+        x.astype(jnp.float32)
+    )
+    np.testing.assert_allclose(slope(x).astype(jnp.float32), expected, rtol=2**-8)
+
+
 def scatter_add(x, weight):
     """Kernel 4, stride 2, padding 1 by definition; `weight` (C, O, 4, 4) as PyTorch keeps it."""
     n, height, width, _ = x.shape

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from configs import quickstart
 from madf_jax.data.pipeline import evaluation_dataset, iterate
 from madf_jax.errors import UserError
 from madf_jax.evaluation.loop import evaluate
@@ -18,29 +17,20 @@ from madf_jax.run.checkpoints import Checkpoints
 from madf_jax.run.optimizer import make_optimizer
 from madf_jax.run.setup import from_config
 from madf_jax.run.state import TrainState
+from tests.narrow import narrow_config
 
 COUNT, GRIDS, METRICS = 5, 3, {"psnr", "ssim", "l1", "hole_l1"}
 
 
 @pytest.fixture(scope="module")
 def config():
-    config = quickstart.get_config()
-    config.update_from_flattened_dict(
-        {
-            "network.depth": 3,
-            "network.widths": (4, 6),
-            "network.skip_widths": (6, 8),
-            "network.mask_width": 3,
-            "network.hidden": 4,
-            "data.size": 16,
-            "data.resize_min": 18,
-            "data.resize_max": 64,
+    return narrow_config(
+        **{
+            "network.refinements": 1,
             "evaluation.count": COUNT,
-            "evaluation.batch_size": 2,
             "evaluation.grids": GRIDS,
         }
     )
-    return config
 
 
 @pytest.fixture(scope="module")

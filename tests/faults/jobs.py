@@ -10,29 +10,15 @@ import sys
 import time
 from pathlib import Path
 
+from tests.narrow import NARROW
+
 ROOT = Path(__file__).parents[2]
-NARROW = {
-    "network.depth": 3,
-    "network.refinements": 0,
-    "network.widths": "(4,6)",
-    "network.skip_widths": "(6,8)",
-    "network.mask_width": 3,
-    "network.hidden": 4,
-    "objective.perceptual": 0.0,
-    "objective.style": 0.0,
-    "data.size": 16,
-    "data.resize_min": 18,
-    "data.resize_max": 64,
-    "loader.num_threads": 1,
-    "training.batch_size": 4,
-    "training.log_every": 5,
+SETTINGS = {
+    **NARROW,
     "training.checkpoint_every": 4,
     "training.validate_every": 1_000_000,
     "training.pictures_every": 1_000_000,
-    "training.compile_cache": False,  # all jobs share one of their own
     "training.process_timeout": 10,
-    "evaluation.validation_count": 2,
-    "evaluation.batch_size": 2,
 }
 BEGUN = re.compile(r"Resuming from step (\d+)|heartbeat: step 5 of")
 PATIENCE = 180.0
@@ -44,7 +30,7 @@ class Job:
 
     Attributes:
         workdir: of the run; logs of all starts lie beside it.
-        changes: to `NARROW`, by key.
+        changes: to `SETTINGS`, by key.
         processes: of the job.
         compiled: directory of compiled programs, shared by jobs.
     """
@@ -59,7 +45,7 @@ class Job:
     def start(self) -> None:
         """Starts all processes."""
         self.starts += 1
-        flags = [f"--config.{key}={value}" for key, value in {**NARROW, **self.changes}.items()]
+        flags = [f"--config.{key}={value}" for key, value in {**SETTINGS, **self.changes}.items()]
         port = free_port()
         environment = {
             **os.environ,

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from tests.faults.jobs import NARROW
+from tests.faults.jobs import SETTINGS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Mistake:
     """One of them.
 
     Attributes:
-        flags: changes to `NARROW`, by key, '' for the config's file; `{here}` stands for a folder
+        flags: changes to `SETTINGS`, by key, '' for the config's file; `{here}` stands for a folder
             of its own.
         named: what the line must contain.
         prepare: makes the files in that folder; `run` in it will be the working directory.
@@ -32,7 +32,7 @@ class Mistake:
         """The flags of `train.py`, without `--workdir`."""
         given = {key: text.replace("{here}", str(here)) for key, text in self.flags.items()}
         config = given.pop("", "configs/quickstart.py")
-        changes = {**NARROW, **given}
+        changes = {**SETTINGS, **given}
         return [f"--config={config}", *(f"--config.{key}={text}" for key, text in changes.items())]
 
 

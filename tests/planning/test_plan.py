@@ -5,12 +5,12 @@ import math
 import jax
 import pytest
 
-from configs import quickstart
 from madf_jax.errors import UserError
 from madf_jax.planning.chips import CHIPS, Chip, tpu_devices
 from madf_jax.planning.command import compile_step, format_plan
 from madf_jax.planning.plan import Plan, TooLarge, largest, make_plan
 from madf_jax.run.setup import from_config
+from tests.narrow import narrow_config
 
 
 @pytest.mark.parametrize("capacity", [5, 10, 11, 60, 105, 4095, 4096])
@@ -38,22 +38,7 @@ def test_the_search_bears_a_bent_line():
 
 @pytest.fixture
 def setup():
-    config = quickstart.get_config()
-    config.update_from_flattened_dict(
-        {
-            "network.depth": 3,
-            "network.refinements": 0,
-            "network.widths": (4, 6),
-            "network.skip_widths": (6, 8),
-            "network.mask_width": 3,
-            "objective.perceptual": 0.0,
-            "objective.style": 0.0,
-            "data.size": 16,
-            "data.resize_min": 18,
-            "training.batch_size": 6,
-        }
-    )
-    return config
+    return narrow_config(**{"training.batch_size": 6})
 
 
 def test_a_plan_is_what_the_compiler_counted(setup):

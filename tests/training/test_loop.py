@@ -13,12 +13,12 @@ import pytest
 from jax.experimental.compilation_cache import compilation_cache
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from configs import quickstart
 from madf_jax.errors import UserError
 from madf_jax.run.checkpoints import Checkpoints
 from madf_jax.run.setup import abstract_state, from_config
 from madf_jax.training import loop
 from madf_jax.weights.checkpoint import Weights, write_weights
+from tests.narrow import narrow_config
 
 STEPS, EVERY, STOP = 30, 15, 20
 
@@ -42,34 +42,15 @@ def compilation_kept(tmp_path_factory):
 
 
 def shrunk(**changes):
-    config = quickstart.get_config()
     values = {
-        "network.depth": 3,
-        "network.refinements": 0,
-        "network.widths": (4, 6),
-        "network.skip_widths": (6, 8),
-        "network.mask_width": 3,
-        "network.hidden": 4,
-        "objective.perceptual": 0.0,
-        "objective.style": 0.0,
-        "data.size": 16,
-        "data.resize_min": 18,
-        "data.resize_max": 64,
-        "loader.num_threads": 1,
         "optimizer.learning_rate": 1e-2,
         "optimizer.warmup_steps": 2,
-        "training.batch_size": 4,
-        "training.compile_cache": False,  # all tests share one of their own
         "training.steps": STEPS,
-        "training.log_every": 5,
         "training.pictures_every": STEPS,
         "training.validate_every": STEPS,
         "training.checkpoint_every": EVERY,
-        "evaluation.validation_count": 2,
-        "evaluation.batch_size": 2,
     }
-    config.update_from_flattened_dict({**values, **changes})
-    return config
+    return narrow_config(**{**values, **changes})
 
 
 def last_state(config, workdir):

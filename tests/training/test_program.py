@@ -4,28 +4,14 @@ import jax
 import numpy as np
 import pytest
 
-from configs import quickstart
 from madf_jax.run.setup import create_state, from_config
 from madf_jax.training.parallel import data_mesh, replicated
 from madf_jax.training.program import abstract_vgg, kept_programs, lower_step, map_step
-
-NARROW = {
-    "network.depth": 3,
-    "network.refinements": 0,
-    "network.widths": (4, 6),
-    "network.skip_widths": (6, 8),
-    "network.mask_width": 3,
-    "objective.perceptual": 0.0,
-    "objective.style": 0.0,
-    "data.size": 16,
-    "data.resize_min": 18,
-}
+from tests.narrow import narrow_config
 
 
 def narrow_setup(**changes):
-    config = quickstart.get_config()
-    config.update_from_flattened_dict({**NARROW, **changes})
-    return from_config(config)
+    return from_config(narrow_config(**changes))
 
 
 @pytest.mark.parametrize("parallel", ["shard_map", "pmap"])
