@@ -103,9 +103,13 @@ class Checkpoints:
                 raise  # another process has gone
             steps = self._manager.all_steps()
             whole = f"the last whole one is step {max(steps)}" if steps else "there is none yet"
+            remedy = "make room or mend the place, and start again"
+            if jax.process_count() > 1:
+                # A partner that is lost during a save is not always a JaxRuntimeError.
+                remedy = f"if another process has ended, start all of them again; else {remedy}"
             raise UserError(
                 f"{self._directory}: a checkpoint can't be written: {_line(error)}. Nothing else "
-                f"is lost: {whole}. Make room or mend the place, and start again"
+                f"is lost: {whole}. To go on: {remedy}"
             ) from None
 
     def _require_room(self, state: TrainState) -> None:
