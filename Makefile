@@ -36,7 +36,7 @@ quickstart: install
 	$(BIN)/python eval.py --config=configs/quickstart.py --workdir=runs/quickstart
 
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile
 
 test-torch: $(VENV)/.installed-torch
 	$(BIN)/python -m pytest -m torch
