@@ -69,6 +69,13 @@ def initial_state(setup: Setup) -> TrainState:
 
 def create_state(setup: Setup, sharding: jax.sharding.Sharding) -> TrainState:
     """Computes `initial_state` where `sharding` says."""
+    state = _create_state(setup, sharding)
+    # Only now are the programs that computed it gone, too.
+    return_freed()
+    return state
+
+
+def _create_state(setup: Setup, sharding: jax.sharding.Sharding) -> TrainState:
     # Hundreds of random arrays, each computed once: optimising their program takes longer than
     # running it.
     options = {"xla_backend_optimization_level": 0} if jax.default_backend() == "cpu" else None
@@ -86,9 +93,7 @@ def create_state(setup: Setup, sharding: jax.sharding.Sharding) -> TrainState:
         out_shardings=sharding,
         donate_argnums=0,
     )
-    state = jax.block_until_ready(start(create()))
-    return_freed()
-    return state
+    return jax.block_until_ready(start(create()))
 
 
 def abstract_state(setup: Setup, sharding: jax.sharding.Sharding) -> TrainState:
