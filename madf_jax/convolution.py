@@ -23,7 +23,8 @@ from jax import lax
 Function = Callable[..., jax.Array]
 
 # Where products of matrices overtake XLA's convolution, by `madf_jax benchmark` on two x86 cores.
-_FEW_WINDOWS = 256
+_HARDLY_ANY_WINDOWS = 4
+_FEW_WINDOWS = 64
 _LONG_SUM = 4096
 _WINDOWS_PER_FEATURE = 20
 _SHIFTED_FROM = 4 / 3
@@ -120,7 +121,8 @@ def _by_platform(on_cpu: Function, elsewhere: Function) -> Function:
 def _on_cpu(x: jax.Array, kernel: jax.Array, stride: int, padding: int) -> jax.Array:
     size, _, channels, _ = kernel.shape
     windows = len(x) * math.prod(_counts(x, size, stride, padding))
-    if x.dtype == jnp.float64 or (windows <= _FEW_WINDOWS and size**2 * channels >= _LONG_SUM):
+    few = _FEW_WINDOWS if size**2 * channels >= _LONG_SUM else _HARDLY_ANY_WINDOWS
+    if x.dtype == jnp.float64 or windows <= few:
         return _product(x, kernel, stride, padding)
     return _native(x, kernel, stride, padding)
 
