@@ -169,9 +169,12 @@ def _over_stuffed_zeros(x: jax.Array, kernel: jax.Array) -> jax.Array:
     *_, channels, _, _, features = kernel.shape
     kernel = kernel.transpose(0, 3, 1, 4, 2, 5).reshape(4, 4, channels, features)
     pads, layout = ((2, 2), (2, 2)), ("NHWC", "HWIO", "NHWC")
-    return lax.conv_general_dilated(
+    y = lax.conv_general_dilated(
         x, kernel, (1, 1), pads, lhs_dilation=(2, 2), dimension_numbers=layout
     )
+    # In float32, libtpu 0.0.42 for v6e overflows its stack where it joins this convolution with the
+    # bias and the batch statistics that follow.
+    return lax.optimization_barrier(y) if y.dtype == jnp.float32 else y
 
 
 def _product(x: jax.Array, kernel: jax.Array, stride: int, padding: int) -> jax.Array:

@@ -10,6 +10,9 @@ from madf_jax.errors import UserError
 from madf_jax.planning.environment import use_compiler
 
 ROOT = Path(__file__).parents[2]
+needs_tpu = pytest.mark.skipif(
+    importlib.util.find_spec("libtpu") is None, reason="needs the extra [tpu]"
+)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +62,7 @@ def test_other_commands_take_no_unknown_arguments():
     assert "unrecognized arguments: --colour" in done.stderr
 
 
-@pytest.mark.skipif(importlib.util.find_spec("libtpu") is None, reason="needs the extra [tpu]")
+@needs_tpu
 def test_a_small_step_compiles_for_a_tpu():
     small = {
         "network.depth": 3,
@@ -75,3 +78,32 @@ def test_a_small_step_compiles_for_a_tpu():
     )
     assert done.returncode == 0, done.stderr
     assert "fits        yes" in done.stdout
+
+
+# Compiles a transposed convolution with bias, batch statistics and a convolution after it.
+DOUBLING = """
+from madf_jax.planning.environment import use_compiler
+use_compiler("tpu")
+import jax
+from madf_jax.convolution import convolution, transposed_convolution
+from madf_jax.planning.chips import tpu_devices
+
+_, devices = tpu_devices("v6e:1x1")
+place = jax.sharding.SingleDeviceSharding(devices[0])
+
+def double(x, kernel, bias, after):
+    y = transposed_convolution(x, kernel) + bias
+    y -= y.mean((0, 1, 2))
+    return convolution(y * jax.lax.rsqrt((y * y).mean((0, 1, 2)) + 1e-5), after, padding=1)
+
+shapes = [(1, 16, 16, 128), (2, 2, 128, 2, 2, 64), (64,), (3, 3, 64, 64)]
+jax.jit(double).lower(
+    *(jax.ShapeDtypeStruct(shape, "float32", sharding=place) for shape in shapes)
+).compile()
+"""
+
+
+@needs_tpu
+def test_doubling_in_float32_compiles_for_v6e():
+    done = subprocess.run([sys.executable, "-c", DOUBLING], cwd=ROOT, capture_output=True)
+    assert done.returncode == 0, done.stderr.decode(errors="replace")[-2000:]
