@@ -206,10 +206,10 @@ def _compile(args: argparse.Namespace) -> int:
 
     config = read_config([f"--config={args.config}", *args.rest])
     use_compiler("tpu" if args.topology else "cuda")
-    _quieten()
+    from madf_jax.planning.apart import run_apart
     from madf_jax.planning.command import compile_step
 
-    return compile_step(config, args.topology, args.target, search=args.search)
+    return run_apart(compile_step, config, args.topology, args.target, search=args.search)
 
 
 if __name__ == "__main__":

@@ -121,11 +121,15 @@ def largest(needed: Callable[[int], float], capacity: float) -> int:
 
 
 def _next_guess(tried: dict[int, float], low: int, high: float, capacity: float) -> int:
-    """Where the line through the two largest batches known ends, or else half way."""
-    points = sorted((batch, amount) for batch, amount in tried.items() if amount < math.inf)[-2:]
-    guess = 2 * low if high == math.inf else (low + high) // 2
-    if len(points) == 2 and points[1][1] > points[0][1]:
-        (a, at_a), (b, at_b) = points
-        on_line = a + (capacity - at_a) * (b - a) // (at_b - at_a)
-        guess = on_line if on_line < high else guess
-    return int(max(guess, low + 1))
+    """Where a line through two trials meets the capacity, or half way; beyond `low`."""
+    if high == math.inf:
+        ends, end = sorted(tried)[-2:], 2 * low
+    else:
+        ends, end = [low, int(high)], int(low + high) // 2
+    # Memory grows in no quite straight line, so every other guess between two ends is half way.
+    if len(ends) < 2 or (high < math.inf and (low == 0 or len(tried) % 2 == 0)):
+        return end
+    (a, at_a), (b, at_b) = ((batch, tried[batch]) for batch in ends)
+    if not at_a < at_b < math.inf:
+        return end
+    return max(low + 1, math.floor(a + (capacity - at_a) * (b - a) / (at_b - at_a)))

@@ -36,6 +36,18 @@ def test_the_search_bears_a_bent_line():
     assert largest(needed, 200) == max(batch for batch in range(99) if needed(batch) <= 200)
 
 
+def test_the_search_bears_a_jagged_line():
+    tried = []
+
+    def needed(batch):
+        tried.append(batch)
+        return batch * (1.8 if batch % 3 else 2.0) / 1000
+
+    found = largest(needed, 80)
+    assert needed(found) <= 80 < needed(found + 1)
+    assert len(tried) < 40
+
+
 @pytest.fixture
 def setup():
     return narrow_config(**{"training.batch_size": 6})
