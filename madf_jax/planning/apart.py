@@ -34,7 +34,7 @@ def run_apart(function: Callable[..., Result], *args: Any, **options: Any) -> Re
         What the function returns.
 
     Raises:
-        UserError: the process crashed.
+        UserError: the process crashed, or something killed it.
     """
     with tempfile.TemporaryDirectory() as directory:
         errors = Path(directory, "stderr")
@@ -46,10 +46,14 @@ def run_apart(function: Callable[..., Result], *args: Any, **options: Any) -> Re
             except BrokenProcessPool:
                 dump = errors.read_text(errors="replace")
                 found = re.search(r"\*\*\* (SIG[A-Z ]+)", dump)
-                reason = f" with {found[1].strip()}" if found else ""
+                if found is None:
+                    raise UserError(
+                        "the compiler was ended from outside: this machine has probably too little "
+                        "memory for it (a step of 512x512 takes up to 15 GB)"
+                    ) from None
                 raise UserError(
-                    f"the compiler itself crashed{reason}, which is no mistake of the config; "
-                    "another network.dtype or version of the compiler may do"
+                    f"the compiler itself crashed with {found[1].strip()}, which is no mistake of "
+                    "the config; another network.dtype or version of the compiler may do"
                 ) from None
         sys.stderr.write(errors.read_text(errors="replace"))
         return result

@@ -1,6 +1,7 @@
 """A function in a process of its own: its result, its mistakes and its crash."""
 
 import os
+import signal
 import sys
 
 import pytest
@@ -23,6 +24,10 @@ def crash():
     os.abort()
 
 
+def killed():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 def test_the_result_and_what_was_told_come_back(capfd):
     assert run_apart(add, 1, other=2) == 3
     assert "a warning" in capfd.readouterr().err
@@ -37,3 +42,8 @@ def test_a_crash_is_told_in_one_line(capfd):
     with pytest.raises(UserError, match="crashed with SIGSEGV STACK OVERFLOW, which"):
         run_apart(crash)
     assert capfd.readouterr().err == ""
+
+
+def test_a_kill_from_outside_is_told_as_one():
+    with pytest.raises(UserError, match="too little memory"):
+        run_apart(killed)

@@ -36,16 +36,15 @@ def test_the_search_bears_a_bent_line():
     assert largest(needed, 200) == max(batch for batch in range(99) if needed(batch) <= 200)
 
 
-def test_the_search_bears_a_jagged_line():
+def test_the_search_does_not_creep_where_the_compiler_changes_its_ways():
     tried = []
 
     def needed(batch):
         tried.append(batch)
-        return batch * (1.8 if batch % 3 else 2.0) / 1000
+        return batch * (1.9 if batch < 39_000 else 1.7 if batch < 43_000 else 2.1)
 
-    found = largest(needed, 80)
-    assert needed(found) <= 80 < needed(found + 1)
-    assert len(tried) < 40
+    assert largest(needed, 80_000) == 42_999
+    assert len(tried) <= 20
 
 
 @pytest.fixture
