@@ -115,12 +115,12 @@ def _draw(rows: Sequence[Row], path: Path) -> None:
     times.set(xlabel="side of the picture, pixels", ylabel="seconds", title="median of a run")
     times.grid(alpha=0.3)
     if times.lines:
-        times.legend(fontsize="small")
+        times.legend(fontsize="small", loc="upper center", bbox_to_anchor=(0.5, -0.15), ncols=2)
     compared_rows = [row for row in rows if row.ratio is not None]
     labels = [f"{row.what} {row.size}" for row in compared_rows]
     bars = ratios.barh(labels, [row.ratio or 0.0 for row in compared_rows])
     ratios.bar_label(bars, fmt="%.2f", padding=3)
     ratios.invert_yaxis()
-    ratios.margins(x=0.15)
+    ratios.margins(x=0.2)
     ratios.set(title="times as fast", xlabel="reference's time over ours")
     figure.savefig(path, dpi=110)
