@@ -28,6 +28,9 @@ _FEW_WINDOWS = 64
 _LONG_SUM = 4096
 _WINDOWS_PER_FEATURE = 20
 _SHIFTED_FROM = 4 / 3
+# Numbers that a kernel's gradient lays out at a time: so many, or so many times the kernel's.
+_LAID_OUT = 2**20
+_LAID_OUT_PER_TAP = 4
 
 
 def convolution(x: jax.Array, kernel: jax.Array, stride: int = 1, padding: int = 0) -> jax.Array:
@@ -213,24 +216,68 @@ def _kernel_gradient(
 
     Either whole windows are laid out. Or, for stride 1, only their columns are, and the gradient by
     rows: a pixel of column j - x and a gradient of row i - y meet in tap (y, x), so one product
-    gives all taps. That moves fewer numbers where there are many windows.
+    gives all taps. That moves fewer numbers where there are many windows. Where much would be laid
+    out, it is done by blocks of rows.
     """
     size, _, channels, features = kernel.shape
     _, height, width, _ = y_bar.shape
     count = y_bar.size // features
-    laid_out = count * size**2 * channels
-    shifted = count * size * (channels + features) + kernel.size
-    if stride > 1 or _SHIFTED_FROM * laid_out <= shifted:
-        windows = _windows(x, size, stride, padding).reshape(count, -1)
-        return _over_rows(windows, _matrix(y_bar)).reshape(kernel.shape).astype(kernel.dtype)
-    height += size - 1
-    across, below = _taps(width, size), _taps(height, size)[:, ::-1]
-    columns = _padded(x, padding, padding)[:, np.arange(height)[:, None, None], across]
-    rows = _padded(y_bar, size - 1, 0)[:, below[:, None, :], np.arange(width)[:, None]]
-    product = _over_rows(
-        columns.reshape(-1, size * channels), rows.reshape(-1, size * features)
-    ).reshape(size, channels, size, features)
+    at_a_time = max(_LAID_OUT, _LAID_OUT_PER_TAP * kernel.size)
+    whole = count * size**2 * channels
+    shifted = count * size * (channels + features)
+    if stride > 1 or _SHIFTED_FROM * whole <= shifted + kernel.size:
+
+        def by_windows(x: jax.Array, y_bar: jax.Array) -> jax.Array:
+            windows = _windows(x, size, stride, 0)
+            return _over_rows(windows.reshape(-1, size**2 * channels), _matrix(y_bar))
+
+        operands = (_padded(x, padding, padding), stride, size - stride), (y_bar, 1, 0)
+        product = _by_blocks(by_windows, height, whole // at_a_time, *operands)
+        return product.reshape(kernel.shape).astype(kernel.dtype)
+
+    across = _taps(width, size)
+
+    def by_columns(x: jax.Array, y_bar: jax.Array) -> jax.Array:
+        below = _taps(x.shape[1], size)[:, ::-1]
+        columns = x[:, :, across].reshape(-1, size * channels)
+        rows = y_bar[:, below[:, None, :], np.arange(width)[:, None]]
+        return _over_rows(columns, rows.reshape(-1, size * features))
+
+    operands = (_padded(x, padding, padding), 1, 0), (_padded(y_bar, size - 1, 0), 1, size - 1)
+    product = _by_blocks(by_columns, height + size - 1, shifted // at_a_time, *operands)
+    product = product.reshape(size, channels, size, features)
     return product.transpose(2, 0, 1, 3).astype(kernel.dtype)
+
+
+def _by_blocks(
+    product: Function, rows: int, blocks: int, *operands: tuple[jax.Array, int, int]
+) -> jax.Array:
+    """The sum of a product over blocks of rows, one block after another.
+
+    Args:
+        product: from a block of each operand to an array.
+        rows: to sum over.
+        blocks: to cut them into, at most; 0 is as good as 1.
+        operands: each an array (N, H, W, C), how many of its rows belong to each row of the sum,
+            and how many more a block needs below.
+    """
+    block = math.ceil(rows / max(blocks, 1))
+    blocks = math.ceil(rows / block)
+    arrays = []
+    for array, step, more in operands:
+        missing = blocks * block * step + more - array.shape[1]
+        arrays.append(jnp.pad(array, ((0, 0), (0, max(missing, 0)), (0, 0), (0, 0))))
+
+    def part(index: jax.Array | int) -> jax.Array:
+        cut = (
+            lax.dynamic_slice_in_dim(array, index * block * step, block * step + more, axis=1)
+            for array, (_, step, more) in zip(arrays, operands, strict=True)
+        )
+        return product(*cut)
+
+    if blocks == 1:
+        return part(0)
+    return lax.fori_loop(1, blocks, lambda index, so_far: so_far + part(index), part(0))
 
 
 def _over_rows(a: jax.Array, b: jax.Array) -> jax.Array:
