@@ -16,28 +16,23 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
-
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-import jax
 from absl import logging
 
 from madf_jax.run.checkpoints import read_checkpoint
 from madf_jax.training.processes import LOST
 from tests.faults.jobs import BEGUN, PATIENCE, ROOT, Job
 from tests.faults.mistakes import MISTAKES, contents
+from tests.trees import assert_identical
 
 STOPPED, STEPS = 75, 80
 
 
-def assert_identical(one: Path, other: Path, step: int) -> None:
+def assert_ended_alike(one: Path, other: Path, step: int) -> None:
     """Every array of the checkpoints of two runs is the same, bit by bit."""
     states = [read_checkpoint(path / "checkpoints" / str(step)).state for path in (one, other)]
-    assert jax.tree.structure(states[0]) == jax.tree.structure(states[1])
-    for a, b in zip(*map(jax.tree.leaves, states), strict=True):
-        a, b = np.asarray(a), np.asarray(b)
-        assert (a.dtype, a.tobytes()) == (b.dtype, b.tobytes())
+    assert_identical(*states)
 
 
 def uninterrupted(compiled: Path, steps: int, processes: int = 1) -> Path:
@@ -71,7 +66,7 @@ def killed_at_random_moments(folder: Path, compiled: Path, kills: int, seed: int
             counts["saves"] += bool(job.unfinished())
             newest = max(job.steps(), default=0)
         job.finish()
-        assert_identical(whole, job.workdir, steps)
+        assert_ended_alike(whole, job.workdir, steps)
         counts["restarts"] += 1
         shutil.rmtree(job.workdir)
     assert counts["saves"] >= kills // 5, f"only {counts['saves']} kills met a save"
@@ -126,7 +121,7 @@ def stopped_by_a_signal(folder: Path, compiled: Path, processes: int) -> str:
     (saved,) = job.steps()
     assert f"Stopped at step {saved} as asked" in job.log().read_text()
     job.finish()
-    assert_identical(whole, job.workdir, STEPS)
+    assert_ended_alike(whole, job.workdir, STEPS)
     return (
         f"SIGTERM to one of {processes} process(es): checkpoint of step {saved}, status {STOPPED} "
         f"within {seconds:.1f} s; the next start ended bit-identical"
@@ -152,7 +147,7 @@ def one_of_two_processes_killed(folder: Path, compiled: Path) -> str:
     newest = max(job.steps())
     job.finish()
     assert f"Resuming from step {newest}" in job.log().read_text()
-    assert_identical(whole, job.workdir, STEPS)
+    assert_ended_alike(whole, job.workdir, STEPS)
     return (
         f"one of two processes killed: the other stopped with a message and status {status} after "
         f"{seconds:.1f} s; both went on from step {newest} and ended bit-identical"
@@ -174,7 +169,7 @@ def damaged_checkpoint(folder: Path, compiled: Path) -> str:
     text = job.log().read_text()
     assert f"Checkpoint {newest} in" in text and "is damaged" in text, text[-3000:]
     assert f"Resuming from step {before}" in text
-    assert_identical(whole, job.workdir, STEPS)
+    assert_ended_alike(whole, job.workdir, STEPS)
     return f"checkpoint {newest} damaged: named, {before} used instead, end bit-identical"
 
 
@@ -202,7 +197,7 @@ def full_disk(folder: Path, compiled: Path) -> str:
     job = Job(folder / "more_room", compiled, changes)
     job.finish()
     assert f"Resuming from step {kept[-1]}" in job.log().read_text()
-    assert_identical(uninterrupted(compiled, STEPS), job.workdir, STEPS)
+    assert_ended_alike(uninterrupted(compiled, STEPS), job.workdir, STEPS)
     return (
         f"full disk: stopped with a message, checkpoint {kept[-1]} whole; with room again the run "
         "went on from it and ended bit-identical"

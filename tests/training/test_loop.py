@@ -19,6 +19,7 @@ from madf_jax.run.setup import abstract_state, from_config
 from madf_jax.training import loop
 from madf_jax.weights.checkpoint import Weights, write_weights
 from tests.narrow import narrow_config
+from tests.trees import assert_identical
 
 STEPS, EVERY, STOP = 30, 15, 20
 
@@ -61,12 +62,6 @@ def last_state(config, workdir):
 
 def saved_steps(workdir):
     return sorted(int(path.name) for path in (workdir / "checkpoints").iterdir())
-
-
-def assert_identical(one, other):
-    assert jax.tree.structure(one) == jax.tree.structure(other)
-    for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True):
-        assert (a.dtype, np.asarray(a).tobytes()) == (b.dtype, np.asarray(b).tobytes())
 
 
 @pytest.fixture(scope="module")

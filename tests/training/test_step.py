@@ -13,6 +13,7 @@ from madf_jax.objective.vgg import VGG16
 from madf_jax.run.state import AXIS, TrainState
 from madf_jax.training.parallel import data_mesh, parallelize, replicated
 from madf_jax.training.step import train_step
+from tests.trees import assert_identical
 
 RATE = 0.05
 WITHOUT_VGG = Objective(perceptual=0, style=0)
@@ -85,12 +86,6 @@ def stepped(compiled, make_state, batch):
 def largest_difference(one, other):
     leaves = zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True)
     return max(float(np.max(np.abs(np.asarray(a) - np.asarray(b)))) for a, b in leaves)
-
-
-def assert_identical(one, other):
-    assert jax.tree.structure(one) == jax.tree.structure(other)
-    for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True):
-        assert np.asarray(a).tobytes() == np.asarray(b).tobytes()
 
 
 def test_four_devices_equal_one_with_synchronised_statistics(stepped, make_state):
