@@ -32,7 +32,7 @@ class Program:
 
     Attributes:
         run: one run.
-        flop: operations of a run, counted by the compiler.
+        flop: operations of a run, counted by the compiler, which counts one turn of a loop.
         temp_bytes: temporaries, counted by the compiler.
         compile_seconds: to trace and compile.
     """

@@ -18,7 +18,7 @@ class Row:
         seconds: median of a run.
         reference_seconds: the same of what it is compared with, in the same run.
         ratio: `reference_seconds` over `seconds`.
-        gflops: rate, 10^9 floating-point operations a second, counted by the compiler.
+        gflops: rate, 10^9 floating-point operations a second, counted as `Program.flop`.
         share_of_peak: that rate over the machine's rate for a large product of matrices.
         temp_bytes: temporaries of the program, counted by the compiler.
         compile_seconds: to trace and compile it.
