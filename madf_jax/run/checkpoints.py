@@ -14,6 +14,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 from absl import logging
 from jax import lax
+from jax.experimental import multihost_utils
 from orbax.checkpoint.checkpoint_managers import preservation_policy as preservation
 
 from madf_jax.errors import UserError
@@ -160,35 +161,53 @@ class Checkpoints:
     def restore(self, abstract: TrainState) -> Restored | None:
         """Reads the newest checkpoint that is whole; None if there is none.
 
-        A damaged one is reported, removed (unless `read_only`) and the one before it is read.
+        A damaged one is reported, set aside as `damaged-STEP` (unless `read_only`), and the one
+        before it is read.
 
         Args:
             abstract: shapes, dtypes and shardings of the state.
 
         Raises:
             UserError: the checkpoint holds other arrays than `abstract`, so it belongs to another
-            config; or every one is damaged.
+            config; it can't be read now, though it may be whole; or every one is damaged.
         """
         steps, damaged = sorted(self._manager.all_steps(), reverse=True), []
         for step in steps:
             try:
                 restored = self._restore(step, abstract)
-            except (UserError, PermissionError, jax.errors.JaxRuntimeError):
+            except (UserError, MemoryError, jax.errors.JaxRuntimeError):
                 raise  # out of memory is no damage
             except Exception as error:  # damaged files make Orbax raise almost anything
+                if isinstance(error, OSError) and not isinstance(error, FileNotFoundError):
+                    raise UserError(
+                        f"{self._directory / str(step)} can't be read: {error}. Nothing was "
+                        "changed: start again when it can"
+                    ) from None
                 logging.error("Checkpoint %d in %s is damaged: %s", step, self._directory, error)
                 damaged.append(step)
                 continue
             # Only now: if none can be read, the fault may lie elsewhere.
-            for later in damaged if not self._read_only else ():
-                self._manager.delete(later)
+            if damaged and not self._read_only:
+                self._set_aside(damaged)
             return restored
         if steps:
+            remedy = "start again with another --workdir"
+            if jax.process_count() > 1:
+                remedy = f"if another process has ended, start all of them again; else {remedy}"
             raise UserError(
-                f"{self._directory}: all of its {len(steps)} checkpoints are damaged; "
-                "start again with another --workdir"
+                f"{self._directory}: all of its {len(steps)} checkpoints are damaged; {remedy}"
             )
         return None
+
+    def _set_aside(self, steps: list[int]) -> None:
+        """Renames checkpoints, so that their steps can be saved again and nothing is lost."""
+        if jax.process_index() == 0:
+            for step in steps:
+                place = self._directory / f"damaged-{step}"
+                shutil.rmtree(place, ignore_errors=True)  # of the same step, from an earlier start
+                (self._directory / str(step)).replace(place)
+        multihost_utils.sync_global_devices("damaged checkpoints are set aside")
+        self._manager.reload()
 
     def _restore(self, step: int, abstract: TrainState) -> Restored:
         facts = self._manager.restore(step, args=ocp.args.Composite(facts=ocp.args.JsonRestore()))

@@ -52,7 +52,8 @@ def restore(workdir, like=None, **options):
 
 
 def kept(workdir):
-    return sorted(int(path.name) for path in (workdir / "checkpoints").iterdir())
+    names = (path.name for path in (workdir / "checkpoints").iterdir())
+    return sorted(int(name) for name in names if name.isdecimal())
 
 
 def assert_same(one, other):
@@ -150,12 +151,27 @@ DAMAGES = [flip_bits, truncate, zero_fill, lose_the_facts, break_the_facts]
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_a_damaged_checkpoint_is_removed_and_the_one_before_is_read(tmp_path, damage):
+def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_is_read(tmp_path, damage):
     save(tmp_path, [1, 2, 3], keep_last=3)
     damage(tmp_path / "checkpoints" / "3")
     restored = restore(tmp_path, keep_last=3)
     assert restored.step == 2
     assert_same(restored.state, make_state(2))
+    assert kept(tmp_path) == [1, 2]
+    assert (tmp_path / "checkpoints" / "damaged-3").is_dir()
+    save(tmp_path, [3], keep_last=3)
+    assert restore(tmp_path, keep_last=3).step == 3
+
+
+def test_what_cannot_be_read_now_is_not_taken_for_damage(tmp_path, monkeypatch):
+    save(tmp_path, [1, 2], keep_last=2)
+
+    def broken(*_):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(Checkpoints, "_restore", broken)
+    with pytest.raises(UserError, match=r"checkpoints/2 can't be read: .*Nothing was changed"):
+        restore(tmp_path, keep_last=2)
     assert kept(tmp_path) == [1, 2]
 
 
