@@ -8,6 +8,24 @@ from pathlib import Path
 from madf_jax.errors import UserError
 
 
+def make_directory(path: Path, name: str) -> None:
+    """Makes a directory with those above it, and finds out whether it can be written to.
+
+    Args:
+        path: of the directory.
+        name: the flag or key that names it, for messages.
+
+    Raises:
+        UserError: it can't be made or written to.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{name}={path} can't be made: {error}") from None
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise UserError(f"{name}={path} can't be written to; change its permissions")
+
+
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     """Writes a file beside its place and moves it there, so that nobody sees half of it.
 

@@ -12,16 +12,22 @@ from madf_jax.files import write_text
 
 _NAME = "config.json"
 _NAMED = 8
-# What may differ between starts of one run: where things lie, how they are computed and watched.
-# A section stands for all of its keys.
-FREE = {
+# In both sets a section stands for all of its keys.
+# What may differ between the processes of a job: where things lie.
+LOCAL = {
     "loader",
+    "init.weights",
+    "init.vgg_weights",
+    *(f"data.{key}" for key in ("train_path", "evaluation_path", "tfds_dir")),
+    *(f"masks.{key}" for key in ("train_path", "evaluation_path")),
+}
+# What may differ between starts of one run: how things are computed and watched, too.
+FREE = {
+    *LOCAL,
     "evaluation",
     "init",
     *(f"network.{key}" for key in ("remat", "filtering", "dtype")),
-    *(f"data.{key}" for key in ("train_path", "evaluation_path", "tfds_dir")),
     *(f"data.{key}" for key in ("bad_files", "check_files", "max_bad_share")),
-    *(f"masks.{key}" for key in ("train_path", "evaluation_path")),
     *(f"training.{key}" for key in ("steps", "parallel", "accumulate_steps", "compile_cache")),
     *(f"training.{key}" for key in ("log_every", "pictures_every", "validate_every")),
     *(f"training.{key}" for key in ("checkpoint_every", "keep_last", "profile_steps")),
@@ -56,6 +62,24 @@ def check_config(config: ml_collections.ConfigDict, workdir: Path) -> None:
         f"{workdir} belongs to another config: {shown}{more}. Use that config, another --workdir, "
         "or --config.training.changed_config=accept to go on with the new one"
     )
+
+
+def describe_job(config: ml_collections.ConfigDict, data: Mapping[str, Any]) -> str:
+    """What must be the same in every process of a job: a text of config and data.
+
+    Args:
+        config: of this process.
+        data: JSON-able facts on what it reads.
+
+    Returns:
+        Text without the keys in `LOCAL`.
+    """
+    keys = {
+        key: value
+        for key, value in _flat(_plain(config)).items()
+        if not {key, key.partition(".")[0]} & LOCAL
+    }
+    return json.dumps([keys, data], sort_keys=True)
 
 
 def write_config(config: ml_collections.ConfigDict, workdir: Path) -> None:

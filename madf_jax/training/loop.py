@@ -1,7 +1,6 @@
 """The training loop: everything that touches files, clocks and devices while a run goes on."""
 
 import contextlib
-import os
 import signal
 import time
 from collections.abc import Iterator
@@ -20,17 +19,20 @@ from madf_jax.errors import UserError
 from madf_jax.evaluation.painter import make_painter
 from madf_jax.evaluation.report import picture_rows
 from madf_jax.evaluation.scoring import mean_psnr
+from madf_jax.files import make_directory
 from madf_jax.run.checkpoints import METRIC, Checkpoints, has_begun
-from madf_jax.run.identity import check_config, write_config
+from madf_jax.run.identity import check_config, describe_job, write_config
 from madf_jax.run.setup import Setup, abstract_state, create_state, from_config, initial_state
 from madf_jax.run.state import TrainState
 from madf_jax.training.feed import Feed
 from madf_jax.training.parallel import data_mesh, replicated
+from madf_jax.training.processes import require_agreement
 from madf_jax.training.program import compiled_step, kept_programs, map_step
 from madf_jax.training.step import Metrics
 from madf_jax.training.warm_start import require_fit, warm_start
 from madf_jax.training.watch import Profile, Watch
 from madf_jax.weights.checkpoint import Weights, read_weights
+from madf_jax.weights.checks import about
 from madf_jax.weights.vgg import load_vgg
 
 _SHOWN = 8
@@ -48,8 +50,9 @@ def train(config: ml_collections.ConfigDict, workdir: Path) -> bool:
         checkpoint of the last step was saved, and the next call goes on from it.
 
     Raises:
-        UserError: something in the config, the data or the working directory is wrong, a checkpoint
-        can't be written, or too many steps in a row had gradients that are not finite.
+        UserError: something in the config, the data or the working directory is wrong, the
+        processes of the job differ in them, a checkpoint can't be written, or too many steps in a
+        row had gradients that are not finite.
     """
     setup = from_config(config)
     begun = has_begun(workdir)
@@ -68,8 +71,9 @@ def train(config: ml_collections.ConfigDict, workdir: Path) -> bool:
         process_index=jax.process_index(),
         process_count=jax.process_count(),
     )
+    require_agreement(describe_job(config, data.fingerprint))
     validation = _Validation(setup)
-    _make_directory(workdir)
+    make_directory(workdir, "--workdir")
     mapped = map_step(setup, mesh)
     vgg_variables = jax.device_put(vgg_variables, replicated(mesh))
     with (
@@ -188,7 +192,8 @@ def _first_weights(setup: Setup) -> Weights | None:
     if not setup.init.weights:
         return None
     weights = read_weights(setup.init.weights)
-    require_fit(weights, jax.eval_shape(lambda: initial_state(setup)))
+    with about(Path(setup.init.weights)):
+        require_fit(weights, jax.eval_shape(lambda: initial_state(setup)))
     return weights
 
 
@@ -201,15 +206,6 @@ def _check_devices(setup: Setup, devices: int) -> None:
             f"training.batch_size is {options.batch_size}; use a multiple of the {devices} devices"
             + (micro if options.accumulate_steps > 1 else "")
         )
-
-
-def _make_directory(workdir: Path) -> None:
-    try:
-        workdir.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"--workdir={workdir} can't be made: {error}") from None
-    if not os.access(workdir, os.W_OK | os.X_OK):
-        raise UserError(f"--workdir={workdir} can't be written to; change its permissions")
 
 
 def _begin(

@@ -1,10 +1,13 @@
 """Joining the processes of a job, and leaving them when one of them has gone."""
 
+import hashlib
 import os
 import sys
 from typing import NoReturn
 
 import jax
+import numpy as np
+from jax.experimental import multihost_utils
 
 from madf_jax.errors import UserError
 
@@ -77,6 +80,26 @@ def _join_by_flags(coordinator: str, num_processes: int, process_id: int, timeou
 def _unreachable(coordinator: str, error: Exception) -> UserError:
     reason = " ".join(str(error).split())[:200]
     return UserError(f"can't join the processes at {coordinator}: {reason}")
+
+
+def require_agreement(text: str) -> None:
+    """Compares what the processes were started with; all of them must call it.
+
+    Args:
+        text: of this process.
+
+    Raises:
+        UserError: the texts are not all the same.
+    """
+    if jax.process_count() == 1:
+        return
+    own = np.frombuffer(hashlib.sha256(text.encode()).digest(), np.uint8)
+    everyones = multihost_utils.process_allgather(own)
+    if (everyones != everyones[0]).any():
+        raise UserError(
+            "the processes of this job differ in their config or see other data; start all of them "
+            "with the same flags, on folders with the same files"
+        )
 
 
 def leave(message: str) -> NoReturn:

@@ -6,7 +6,7 @@ import pytest
 
 from configs import default
 from madf_jax.errors import UserError
-from madf_jax.run.identity import FREE, check_config, write_config
+from madf_jax.run.identity import FREE, check_config, describe_job, write_config
 
 
 @pytest.fixture
@@ -22,6 +22,15 @@ def test_a_new_working_directory_takes_every_config(config, tmp_path):
 def test_the_same_config_goes_on(config, tmp_path):
     write_config(config, tmp_path)
     check_config(config, tmp_path)
+
+
+def test_processes_of_a_job_may_differ_in_where_things_lie_alone(config):
+    own = describe_job(config, {"pictures": 3})
+    assert describe_job(config, {"pictures": 4}) != own
+    config.data.train_path, config.loader.num_threads = "elsewhere", 3
+    assert describe_job(config, {"pictures": 3}) == own
+    config.training.steps = 7
+    assert describe_job(config, {"pictures": 3}) != own
 
 
 @pytest.mark.parametrize(

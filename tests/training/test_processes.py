@@ -1,6 +1,9 @@
 """What is said before processes join; that they do is in tests/faults."""
 
+import hashlib
+
 import jax
+import numpy as np
 import pytest
 
 from madf_jax.errors import UserError
@@ -58,6 +61,20 @@ def test_without_flags_and_without_a_cluster_this_is_the_only_process(monkeypatc
     monkeypatch.setattr(jax.distributed, "initialize", fail)
     processes.join(None, None, None, 100)
     assert not jax.distributed.is_initialized()
+
+
+@pytest.mark.parametrize("other", ["the same", "another"])
+def test_processes_must_agree(monkeypatch, other):
+    digest = np.frombuffer(hashlib.sha256(other.encode()).digest(), np.uint8)
+    monkeypatch.setattr(jax, "process_count", lambda: 2)
+    monkeypatch.setattr(
+        processes.multihost_utils, "process_allgather", lambda own: np.stack([own, digest])
+    )
+    if other == "the same":
+        processes.require_agreement("the same")
+    else:
+        with pytest.raises(UserError, match="processes of this job differ in their config"):
+            processes.require_agreement("the same")
 
 
 def test_leaving_alone_ends_with_the_message():
