@@ -13,6 +13,7 @@ from madf_jax.errors import UserError
 from madf_jax.evaluation import report
 from madf_jax.evaluation.painter import make_painter
 from madf_jax.evaluation.scoring import score_examples
+from madf_jax.files import make_directory
 from madf_jax.run.checkpoints import Checkpoints
 from madf_jax.run.setup import Setup, abstract_state, from_config
 
@@ -29,7 +30,8 @@ def evaluate(config: ml_collections.ConfigDict, workdir: Path, output: Path) -> 
         What `evaluation.json` holds.
 
     Raises:
-        UserError: no checkpoint, or one of another config; or the held-out pictures can't be read.
+        UserError: no checkpoint, or one of another config; the held-out pictures can't be read,
+            and a report of before stands as it was; or the report can't be written.
     """
     setup = from_config(config)
     options = setup.evaluation
@@ -41,11 +43,8 @@ def evaluate(config: ml_collections.ConfigDict, workdir: Path, output: Path) -> 
         count=options.count,
         batch_size=options.batch_size,
     )
-    grids = output / "grids"
-    grids.mkdir(parents=True, exist_ok=True)
-    for stale in grids.glob("[0-9][0-9][0-9][0-9].png"):
-        stale.unlink()
-    scores = []
+    make_directory(output, "--output")
+    scores, rows = [], []
     batches = tqdm(
         iterate(dataset, setup.loader), total=len(dataset), unit="batch", desc="evaluate"
     )
@@ -55,10 +54,11 @@ def evaluate(config: ml_collections.ConfigDict, workdir: Path, output: Path) -> 
     ):
         scores.append(example.scores)
         if index < options.grids:
-            report.draw_example(example).save(grids / f"{index:04d}.png")
+            rows.append(report.draw_example(example))
     facts = {"step": step, "size": setup.data.size, "seed": options.seed}
     summary = report.summarize(scores, facts)
     report.write_summary(output, summary, scores)
+    report.write_grids(output / "grids", rows)
     return summary
 
 

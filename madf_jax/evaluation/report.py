@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw
 
+from madf_jax.errors import UserError
 from madf_jax.evaluation.scoring import METHODS, Example, mean
-from madf_jax.files import write_text
+from madf_jax.files import write_text, write_whole
 
 Scores = Mapping[str, Mapping[str, float]]
 
@@ -69,6 +70,22 @@ def write_summary(directory: Path, summary: Mapping[str, Any], scores: Sequence[
         for method, values in score.items():
             table.writerow([index, method, *(values[metric] for metric in _UNITS)])
     write_text(directory / "evaluation.csv", text.getvalue())
+
+
+def write_grids(directory: Path, rows: Sequence[Image.Image]) -> None:
+    """Writes `0000.png` and so on, in place of those of an evaluation before.
+
+    Raises:
+        UserError: one can't be written.
+    """
+    try:
+        for stale in directory.glob("*.png"):
+            if stale.stem.isdecimal():
+                stale.unlink()
+    except OSError as error:
+        raise UserError(f"{directory}: cannot be written: {error}") from None
+    for index, row in enumerate(rows):
+        write_whole(directory / f"{index:04d}.png", row.save)
 
 
 def draw_example(example: Example) -> Image.Image:

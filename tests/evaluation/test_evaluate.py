@@ -10,6 +10,7 @@ from PIL import Image
 
 from madf_jax.data.pipeline import evaluation_dataset, iterate
 from madf_jax.errors import UserError
+from madf_jax.evaluation import loop
 from madf_jax.evaluation.loop import evaluate
 from madf_jax.evaluation.painter import make_painter
 from madf_jax.evaluation.scoring import METHODS, score_examples
@@ -99,6 +100,28 @@ def test_as_many_grids_as_asked_for(report):
     assert names == [f"{index:04d}.png" for index in range(GRIDS)]
     with Image.open(directory / "grids" / names[0]) as picture:
         assert picture.size == (7 * 192, 192 + 16)
+
+
+def test_a_failed_evaluation_leaves_the_report_of_before(config, report, monkeypatch):
+    directory, _ = report
+
+    def broken(*_):
+        raise UserError("a mask is broken")
+
+    before = {path: path.read_bytes() for path in directory.rglob("*.*")}
+    monkeypatch.setattr(loop, "score_examples", broken)
+    with pytest.raises(UserError, match="a mask is broken"):
+        evaluate(config, directory.parent, directory)
+    assert {path: path.read_bytes() for path in directory.rglob("*.*")} == before
+
+
+def test_a_place_that_cannot_be_written_is_told_before_pictures_are_painted(
+    config, report, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(loop, "score_examples", None)
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match=r"--output=.*file can't be made"):
+        evaluate(config, report[0].parent, tmp_path / "file")
 
 
 def test_a_run_without_a_checkpoint_is_refused(config, tmp_path):

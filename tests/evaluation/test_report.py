@@ -4,12 +4,14 @@ import math
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from madf_jax.evaluation.report import (
     draw_example,
     format_table,
     picture_rows,
     summarize,
+    write_grids,
     write_summary,
 )
 from madf_jax.evaluation.scoring import METHODS, Example
@@ -64,6 +66,16 @@ def test_files_hold_the_summary_and_a_row_for_each_example_and_method(tmp_path):
     assert [(int(row[0]), row[1]) for row in rows] == [(i, m) for i in range(3) for m in METHODS]
     assert float(rows[4][2]) == 30
     assert sorted(path.name for path in tmp_path.iterdir()) == ["evaluation.csv", "evaluation.json"]
+
+
+def test_grids_take_the_place_of_those_before_and_of_nothing_else(tmp_path):
+    rows = [Image.new("RGB", (4, 4), (i, 0, 0)) for i in range(3)]
+    write_grids(tmp_path / "grids", rows)
+    (tmp_path / "grids" / "mine.png").touch()
+    write_grids(tmp_path / "grids", rows[2:])
+    assert sorted(p.name for p in (tmp_path / "grids").iterdir()) == ["0000.png", "mine.png"]
+    with Image.open(tmp_path / "grids" / "0000.png") as picture:
+        assert picture.getpixel((0, 0)) == (2, 0, 0)
 
 
 def test_the_table_has_a_row_a_method():
