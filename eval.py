@@ -37,4 +37,5 @@ def main(_: list[str]) -> None:
 
 if __name__ == "__main__":
     flags.mark_flags_as_required(["config", "workdir"])
+    flags.register_validator("workdir", lambda path: path != "", "is empty; name a directory")
     app.run(main, flags_parser=parse_flags)

@@ -30,11 +30,13 @@ def main(_: list[str]) -> None:
     """Trains as the flags say."""
     show_own_lines()
     # Imported late, so that --help and a misspelt flag answer at once.
+    from madf_jax.run.setup import check_keys
     from madf_jax.training import processes
     from madf_jax.training.loop import train
 
     config = _CONFIG.value
     try:
+        check_keys(config)
         processes.join(
             _COORDINATOR.value,
             _NUM_PROCESSES.value,
@@ -56,4 +58,5 @@ def main(_: list[str]) -> None:
 
 if __name__ == "__main__":
     flags.mark_flags_as_required(["config", "workdir"])
+    flags.register_validator("workdir", lambda path: path != "", "is empty; name a directory")
     app.run(main, flags_parser=parse_flags)

@@ -25,7 +25,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.network.filtering = "factored"  # 'factored' (fast) or 'patches' (the definition)
     config.network.remat = "none"  # computed anew to save memory: 'none', 'decoders', 'everything'
     config.network.dtype = "float32"  # of computation: 'float32' or 'bfloat16'
-    config.network.param_dtype = "float32"  # of storage
+    config.network.param_dtype = "float32"  # of storage; no other trains
 
     # madf_jax.objective.supervision.Objective
     config.objective = ml_collections.ConfigDict()
@@ -36,7 +36,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.objective.tv = 0.1  # weight of total variation
     config.objective.incremental_supervision = True  # stricter terms on finer outputs only
     config.objective.style_indexing = "intended"  # or 'release', the slip of the PyTorch reference
-    config.objective.feature_samples = 0  # samples a device sends through VGG; 0 = all
+    config.objective.feature_samples = 0  # of a micro-batch through VGG; 0 = all
 
     # madf_jax.data.options.PictureOptions
     config.data = ml_collections.ConfigDict()

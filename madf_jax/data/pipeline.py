@@ -65,7 +65,6 @@ def training_data(
     Raises:
       UserError: a source is missing or unusable, or `batch_size` does not divide.
     """
-    _check_seed(seed)
     if batch_size < 1 or batch_size % process_count:
         raise UserError(
             f"batch_size {batch_size} must be a positive multiple of the {process_count} processes"
@@ -110,7 +109,6 @@ def evaluation_dataset(
     Raises:
       UserError: a source is missing or unusable, or a number is out of range.
     """
-    _check_seed(seed)
     if count < 0 or batch_size < 1:
         raise UserError(f"count must be 0 or more and batch_size 1 or more: {count}, {batch_size}")
     source = open_pictures(pictures, training=False)
@@ -190,8 +188,3 @@ def _random_crop(pictures: PictureOptions, *, flip: bool, colour_variation: floa
         flip=flip,
         colour_variation=colour_variation,
     )
-
-
-def _check_seed(seed: int) -> None:
-    if not 0 <= seed < 2**32:
-        raise UserError(f"seed must lie between 0 and 2**32 - 1, got {seed}")

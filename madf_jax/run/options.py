@@ -82,6 +82,7 @@ class TrainingOptions:
         for name in (*whole, *more, "process_timeout"):
             if getattr(self, name) < 1:
                 raise UserError(f"training.{name} is {getattr(self, name)}; use 1 or more")
+        _check_seed("training.seed", self.seed)
         if not 0 <= self.ema_decay < 1:
             raise UserError(f"training.ema_decay is {self.ema_decay}; use 0 or more and below 1")
         steps = tuple(self.profile_steps)
@@ -111,6 +112,7 @@ class EvaluationOptions:
 
     def __post_init__(self) -> None:
         """Raises UserError for a value out of range."""
+        _check_seed("evaluation.seed", self.seed)
         for name, least in (
             ("count", 0),
             ("validation_count", 1),
@@ -119,3 +121,8 @@ class EvaluationOptions:
         ):
             if getattr(self, name) < least:
                 raise UserError(f"evaluation.{name} is {getattr(self, name)}; use {least} or more")
+
+
+def _check_seed(key: str, seed: int) -> None:
+    if not 0 <= seed < 2**32:
+        raise UserError(f"{key} is {seed}; use 0 or more and below 2**32")

@@ -1,11 +1,10 @@
 """From a config to the typed objects of a run: the door at which ConfigDict stops."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import ml_collections
 
 from madf_jax.data.options import LoaderOptions, MaskOptions, PictureOptions
@@ -20,6 +19,8 @@ from madf_jax.run.state import AXIS, TrainState, begin, init_variables, make_sta
 # Arguments of MADF that no user sets: the first follows from `training.batch_norm`, linen's
 # machinery sets the others.
 _NOT_KEYS = {"axis_name", "parent", "name"}
+# Averages of parameters and of squared gradients move by less than bfloat16 can tell.
+_DTYPES = {"dtype": ("float32", "bfloat16"), "param_dtype": ("float32",)}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,20 +45,28 @@ def from_config(config: ml_collections.ConfigDict) -> Setup:
         UserError: a section or a key is missing or unknown, or a value is out of range; the message
         names it.
     """
-    constructors: dict[str, Callable[..., Any]] = {
-        field.name: field.type  # type: ignore[misc]
-        for field in dataclasses.fields(Setup)
-    }
-    _check_keys("config", set(config), set(constructors))
+    check_keys(config)
     sections = {
-        name: _build(name, constructor, config[name])
-        for name, constructor in constructors.items()
+        name: constructor(**config[name])
+        for name, constructor in _constructors().items()
         if name != "network"
     }
     synchronised = sections["training"].batch_norm == "synchronised"
-    network = _build("network", MADF, config.network, axis_name=AXIS if synchronised else None)
+    network = MADF(**config.network, axis_name=AXIS if synchronised else None)
     _check_network(network, sections["data"])
     return Setup(network=network, **sections)
+
+
+def check_keys(config: ml_collections.ConfigDict) -> None:
+    """Whether a config has every section and key, and no other.
+
+    Raises:
+        UserError: it has not; the message names the first.
+    """
+    _compare_keys("config", config, set(_constructors()))
+    for name, constructor in _constructors().items():
+        keys = {field.name for field in dataclasses.fields(constructor)} - _NOT_KEYS
+        _compare_keys(f"config.{name}", config[name], keys)
 
 
 def initial_state(setup: Setup) -> TrainState:
@@ -104,13 +113,14 @@ def abstract_state(setup: Setup, sharding: jax.sharding.Sharding) -> TrainState:
     )
 
 
-def _build(name: str, constructor: Any, section: Mapping[str, Any], **more: Any) -> Any:
-    known = {field.name for field in dataclasses.fields(constructor)} - _NOT_KEYS
-    _check_keys(f"config.{name}", set(section), known)
-    return constructor(**section, **more)
+def _constructors() -> dict[str, Any]:
+    return {field.name: field.type for field in dataclasses.fields(Setup)}
 
 
-def _check_keys(where: str, given: set[str], known: set[str]) -> None:
+def _compare_keys(where: str, section: Any, known: set[str]) -> None:
+    if not isinstance(section, Mapping | ml_collections.ConfigDict):
+        raise UserError(f"{where} is {section!r}, no section; configs/default.py shows its keys")
+    given = set(section)
     if unknown := sorted(given - known):
         raise UserError(
             f"{where} has no key {unknown[0]!r}; its keys are {', '.join(sorted(known))}"
@@ -120,13 +130,10 @@ def _check_keys(where: str, given: set[str], known: set[str]) -> None:
 
 
 def _check_network(network: MADF, data: PictureOptions) -> None:
-    for name in ("dtype", "param_dtype"):
-        try:
-            jnp.dtype(getattr(network, name))
-        except TypeError:
-            raise UserError(
-                f"network.{name} is {getattr(network, name)!r}; use 'float32' or 'bfloat16'"
-            ) from None
+    for name, dtypes in _DTYPES.items():
+        if getattr(network, name) not in dtypes:
+            allowed = " or ".join(map(repr, dtypes))
+            raise UserError(f"network.{name} is {getattr(network, name)!r}; use {allowed}")
     try:
         jax.eval_shape(lambda: init_variables(network, jax.random.key(0)))
     except (ValueError, TypeError) as error:

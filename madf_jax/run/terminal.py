@@ -1,6 +1,7 @@
 """How the scripts meet the terminal: which flags are refused how, and which log lines are shown."""
 
 import logging as std_logging
+import re
 import sys
 import traceback
 from pathlib import Path
@@ -12,6 +13,8 @@ from ml_collections import config_flags
 from madf_jax.errors import UserError
 
 _TALKATIVE = ("orbax", "xla_bridge", "compilation_cache")
+# Orbax warns of each checkpoint without a validation, and of one that is only to be read.
+_IDLE = ("did not provide metrics", "read_only=True", "directory is read only")
 
 
 def parse_flags(argv: list[str]) -> list[str]:
@@ -61,6 +64,8 @@ def _told(error: Exception) -> str:
     if isinstance(error, SyntaxError):
         return f"{error.filename}: line {error.lineno}: {error.msg}"
     text = " ".join(str(error.args[0] if error.args else error).split())
+    if missing := re.search(r"Failed loading config file .*path\]: (\S+) \[Errno 2\]", text):
+        return f"--config={missing[1]}: there is no such file"
     if isinstance(error, KeyError):
         return f"unknown key {text}"
     if isinstance(error, (flags.Error, AttributeError, TypeError, ValueError, OSError)):
@@ -74,8 +79,7 @@ def _is_shown(record: std_logging.LogRecord) -> bool:
         return True
     # What fails in Orbax's threads is told in one line where it matters, so no tracebacks here.
     record.exc_info = record.exc_text = None
-    # Orbax warns of each checkpoint without a validation.
-    return record.levelname != "INFO" and "did not provide metrics" not in str(record.msg)
+    return record.levelname != "INFO" and not any(text in str(record.msg) for text in _IDLE)
 
 
 def show_own_lines() -> None:

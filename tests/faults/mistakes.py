@@ -96,7 +96,9 @@ def begun(here: Path, text: str) -> None:
 MISTAKES = {
     "key misspelt": value("training.stepz", "5", "stepz"),
     "section misspelt": value("trainning.steps", "5", "trainning"),
-    "no such config": Mistake({"": "configs/none.py"}, ("configs/none.py",)),
+    "no such config": Mistake(
+        {"": "configs/none.py"}, ("--config=configs/none.py: there is no such file",)
+    ),
     "config is no Python": Mistake(
         {"": "{here}/broken.py"}, ("broken.py",), lambda at: (at / "broken.py").write_text("def")
     ),

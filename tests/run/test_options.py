@@ -23,6 +23,8 @@ from madf_jax.run.options import EvaluationOptions, TrainingOptions
         (TrainingOptions, {"keep_last": 0}, r"training\.keep_last is 0"),
         (TrainingOptions, {"ema_decay": 1.0}, r"training\.ema_decay is 1\.0"),
         (TrainingOptions, {"ema_decay": -0.1}, r"training\.ema_decay is -0\.1"),
+        (TrainingOptions, {"seed": -1}, r"training\.seed is -1; use 0 or more and below 2\*\*32"),
+        (EvaluationOptions, {"seed": 2**32}, r"evaluation\.seed is 4294967296"),
         (EvaluationOptions, {"count": -1}, r"evaluation\.count is -1; use 0 or more"),
         (EvaluationOptions, {"validation_count": 0}, r"evaluation\.validation_count is 0; use 1"),
         (EvaluationOptions, {"batch_size": 0}, r"evaluation\.batch_size is 0"),

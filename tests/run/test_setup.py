@@ -36,6 +36,13 @@ def test_a_missing_section_is_named(config):
         from_config(config)
 
 
+def test_what_is_no_section_is_named(config):
+    with config.ignore_type():
+        config.masks = 5
+    with pytest.raises(UserError, match=r"config\.masks is 5, no section"):
+        from_config(config)
+
+
 def test_an_unknown_section_is_named(config):
     config.optimiser = {}
     with pytest.raises(UserError, match="config has no key 'optimiser'; its keys are data,"):
@@ -103,7 +110,14 @@ def test_values_out_of_range_surface_from_their_section(config):
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("depth", 2), ("refinements", -1), ("filtering", "wide"), ("dtype", "float31")],
+    [
+        ("depth", 2),
+        ("refinements", -1),
+        ("filtering", "wide"),
+        ("dtype", "float64"),
+        ("dtype", "int32"),
+        ("param_dtype", "bfloat16"),
+    ],
 )
 def test_wrong_values_of_the_network_are_refused_at_the_door(config, key, value):
     config.network[key] = value
