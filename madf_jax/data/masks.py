@@ -121,7 +121,7 @@ class MaskFolder:
         out) and nothing is drawn.
 
     Raises:
-      UserError: no folder, no masks, or a broken one among the first looked at.
+      UserError: no folder, no masks, or among those looked at a broken one or no hole at all.
     """
 
     def __init__(
@@ -170,14 +170,22 @@ class MaskFolder:
         )
 
     def _read(self, index: int, size: int) -> np.ndarray:
-        return read_mask_file(self.directory / self.names[index], hole=self.hole, size=size)
+        try:
+            return read_mask_file(self.directory / self.names[index], hole=self.hole, size=size)
+        except UserError as error:
+            raise UserError(f"{error}; no mask is skipped: mend or remove it") from None
 
     def _warn_if_suspicious(self) -> None:
         count = min(len(self), MASKS_LOOKED_AT)
         looked_at = np.linspace(0, len(self) - 1, count).astype(int)
         share = 1 - np.mean([self._read(index, 64).mean() for index in looked_at])
+        other = "white" if self.hole == "black" else "black"
+        if share == 0:
+            raise UserError(
+                f"{self.directory}: {self.hole} is taken as the hole, and none of {count} masks "
+                f"looked at has one; if {other} marks the hole, set masks.hole = {other!r}"
+            )
         if share > SUSPICIOUS_HOLE:
-            other = "white" if self.hole == "black" else "black"
             logging.warning(
                 "%s: %s is taken as the hole, and %d masks looked at are %.0f %% hole on average. "
                 "If %s marks the hole, set masks.hole = %r.",

@@ -37,8 +37,8 @@ def find_pictures(directory: Path) -> list[str]:
     """Names, relative to `directory`, of every picture file below it.
 
     Args:
-      directory: searched with all its subfolders; hidden files are passed over, links to folders
-        are not followed.
+      directory: searched with all its subfolders; hidden files and folders are passed over, links
+        to folders are not followed.
 
     Returns:
       Sorted names with forward slashes, so the order is the same on every machine.
@@ -49,7 +49,8 @@ def find_pictures(directory: Path) -> list[str]:
     if not directory.is_dir():
         raise UserError(f"{directory}: there is no such folder of pictures")
     names, others = [], 0
-    for folder, _, files in os.walk(directory):
+    for folder, folders, files in os.walk(directory):
+        folders[:] = [name for name in folders if not name.startswith(".")]
         for file in files:
             if file.lower().endswith(EXTENSIONS) and not file.startswith("."):
                 names.append(Path(folder, file).relative_to(directory).as_posix())

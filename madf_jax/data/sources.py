@@ -137,7 +137,7 @@ class FolderSource:
         bad = len(self._warned)
         text = f"{self.directory}: {error}; the next picture is used, {bad} are bad so far"
         if bad > self.max_bad_share * len(self):
-            raise UserError(f"{text}: more than data.max_bad_share={self.max_bad_share}; {_REMEDY}")
+            raise UserError(f"{text}: {self._too_many()}")
         logging.warning("%s", text)
 
     def _read(self, name: str) -> np.ndarray:
@@ -152,18 +152,23 @@ class FolderSource:
         if min(sides) < self.min_side:
             raise UserError(f"{name}: shorter side is {min(sides)}, below {self.min_side} pixels")
 
+    def _too_many(self) -> str:
+        return (
+            f"more than data.max_bad_share={self.max_bad_share}; mend or remove them, or raise "
+            "data.max_bad_share"
+        )
+
     def _report(self, faults: list[tuple[str, str]], found: int) -> None:
         shown = "; ".join(reason for _, reason in faults[:NAMES_SHOWN])
         more = len(faults) - NAMES_SHOWN
         text = f"{self.directory}: {len(faults)} of {found} pictures cannot be used: {shown}"
         text += f"; and {more} more" if more > 0 else ""
-        if self.bad_files == "refuse" or len(faults) == found:
+        if len(faults) == found:
+            raise UserError(f"{text}; mend them or name another folder")
+        if self.bad_files == "refuse":
             raise UserError(f"{text}; {_REMEDY}")
         if len(faults) > self.max_bad_share * found:
-            raise UserError(
-                f"{text}: more than data.max_bad_share={self.max_bad_share}; mend or remove them, "
-                "or raise data.max_bad_share"
-            )
+            raise UserError(f"{text}: {self._too_many()}")
         logging.warning("%s; they are skipped", text)
 
 

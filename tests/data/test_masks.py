@@ -98,7 +98,9 @@ def test_without_flip_nothing_is_mirrored(folder):
 
 
 def test_corners_become_hole_when_a_mask_is_turned(tmp_path):
-    Image.new("L", (64, 64), 255).save(tmp_path / "known.png")
+    known = Image.new("L", (64, 64), 255)
+    known.putpixel((10, 32), 0)
+    known.save(tmp_path / "known.png")
     turned = [MaskFolder(tmp_path)(np.random.default_rng(s), 64)[..., 0] for s in range(20)]
     assert all(m[32, 32] == 1 and share(m) < 0.2 for m in turned)
     assert max(share(m) for m in turned) > 0.03
@@ -115,9 +117,17 @@ def test_a_folder_that_is_nearly_all_hole_is_warned_about(folder, tmp_path, capl
     assert "masks.hole = 'black'" in record.getMessage()
 
 
+def test_a_folder_without_a_hole_is_refused(tmp_path):
+    Image.new("L", (64, 64), 255).save(tmp_path / "0.png")
+    with pytest.raises(UserError, match=r"none of 1 masks .* set masks\.hole = 'white'"):
+        MaskFolder(tmp_path)
+
+
 def test_broken_mask_is_named(folder):
     (folder / "1.png").write_text("no mask")
-    with pytest.raises(UserError, match=r"1\.png: not a JPEG"):
+    with pytest.raises(
+        UserError, match=r"1\.png: not a JPEG.*no mask is skipped: mend or remove it"
+    ):
         MaskFolder(folder)
 
 

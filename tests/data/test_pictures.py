@@ -145,7 +145,7 @@ def test_decompression_bomb_is_refused(tmp_path):
 
 
 def test_listing_is_recursive_sorted_and_ignores_case(tmp_path):
-    for name in ("b.PNG", "sub/deep/a.Jpeg", "a.webp", "notes.txt", "._a.webp"):
+    for name in ("b.PNG", "sub/deep/a.Jpeg", "a.webp", "notes.txt", "._a.webp", ".trash/c.png"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     assert find_pictures(tmp_path) == ["a.webp", "b.PNG", "sub/deep/a.Jpeg"]
