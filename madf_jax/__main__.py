@@ -162,7 +162,10 @@ def _add_benchmark(commands: "argparse._SubParsersAction[argparse.ArgumentParser
         "--reference", metavar="DIR", type=Path, help="a checkout of MADF-inpainting/Pytorch-MADF"
     )
     parser.add_argument(
-        "--json", metavar="OUT", type=Path, help="write there, and a table and a plot beside it"
+        "--json",
+        metavar="OUT",
+        type=Path,
+        help="write there; a table (.md) and a plot (.png) beside it are replaced, too",
     )
     parser.set_defaults(run=_benchmark, parser=parser, parts=parts)
 
@@ -205,7 +208,7 @@ def _compile(args: argparse.Namespace) -> int:
     from madf_jax.run.terminal import read_config
 
     config = read_config([f"--config={args.config}", *args.rest])
-    use_compiler("tpu" if args.topology else "cuda")
+    use_compiler("cuda" if args.topology is None else "tpu")
     from madf_jax.planning.apart import run_apart
     from madf_jax.planning.command import compile_step
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from madf_jax.benchmark.rows import Row, slope
 from madf_jax.errors import UserError
-from madf_jax.files import write_text, write_whole
+from madf_jax.files import make_directory, write_text, write_whole
 
 _HEADER = (
     "| what | size | batch | dtype | seconds | reference | ratio | GFLOP/s | of peak | temporaries "
@@ -46,6 +46,20 @@ def to_markdown(machine: Mapping[str, Any], rows: Sequence[Row]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def check_place(path: Path) -> None:
+    """Finds out before minutes are spent whether `write_report` could write there.
+
+    Raises:
+        UserError: `path` does not end in .json, or one of the three files can't be written.
+    """
+    if path.suffix != ".json":
+        raise UserError(f"--json {path}: give a name that ends in .json")
+    make_directory(path.parent, "the directory of --json")
+    for file in _files(path):
+        if file.is_dir():
+            raise UserError(f"--json {path}: {file} is a directory; give another name")
+
+
 def write_report(path: Path, machine: Mapping[str, Any], rows: Sequence[Row]) -> list[Path]:
     """Writes `path`, and beside it the table (.md) and the plot (.png).
 
@@ -55,11 +69,15 @@ def write_report(path: Path, machine: Mapping[str, Any], rows: Sequence[Row]) ->
     Raises:
         UserError: one can't be written.
     """
-    table, plot = path.with_suffix(".md"), path.with_suffix(".png")
+    _, table, plot = _files(path)
     write_text(path, json.dumps(to_json(machine, rows), indent=1) + "\n")
     write_text(table, to_markdown(machine, rows))
     write_whole(plot, lambda temporary: _draw(rows, temporary))
-    return [path, table, plot]
+    return _files(path)
+
+
+def _files(path: Path) -> list[Path]:
+    return [path, path.with_suffix(".md"), path.with_suffix(".png")]
 
 
 def require_plotting() -> None:
@@ -68,7 +86,7 @@ def require_plotting() -> None:
         import matplotlib  # noqa: F401
     except ImportError:
         raise UserError(
-            "--json also draws a plot, which needs matplotlib: pip install 'madf-jax[benchmark]'"
+            "--json also draws a plot, which needs matplotlib: pip install '.[benchmark]'"
         ) from None
 
 

@@ -119,7 +119,7 @@ def read_case(path: str | os.PathLike[str]) -> Case:
 def _config(array: np.ndarray) -> dict[str, Any]:
     try:
         config = json.loads(str(array))
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         config = None
     if not isinstance(config, dict):
         raise UserError("its 'config' is no JSON object")

@@ -37,7 +37,7 @@ def convert(
         target: of any kind; it appears whole or not at all.
         prefixes: write the release's names with its prefixes, `.pth` and `.pt` only.
         ema: write the averaged parameters as the model, without Adam's moments.
-        force: replace a file, or write beside the checkpoints of a run.
+        force: replace a file, or write into a directory that is not empty.
 
     Returns:
         Lines that tell what was read, left out and written.
@@ -49,7 +49,7 @@ def convert(
     to_run = _is_run(target)
     if prefixes and target.suffix.lower() not in TORCH_SUFFIXES:
         raise UserError(f"{target}: --prefixes is for .pth and .pt files")
-    if target.exists() and not to_run and not force:
+    if target.is_file() and not to_run and not force:
         raise UserError(f"{target}: is there already; --force replaces it")
     weights = read_any(source)
     told = [f"read {source}: {_told(weights)}"]

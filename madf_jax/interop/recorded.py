@@ -204,7 +204,7 @@ class _Comparison:
         table = case.numbers("train/loss_by_step")
         try:
             columns = json.loads(str(case.arrays.get("train/loss_columns")))
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):
             columns = None
         if (
             not isinstance(columns, list)

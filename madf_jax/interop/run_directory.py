@@ -73,8 +73,9 @@ def write_run(path: Path, weights: Weights, *, force: bool) -> Path:
         The checkpoint's own directory. It appears whole or not at all.
 
     Raises:
-        UserError: there are checkpoints already, without `force` or with later steps; the step's
-            number is not the weights' own; or the place cannot be written.
+        UserError: there are checkpoints already, without `force` or with later steps; without
+            `force`, the directory holds something else; the step's number is not the weights' own;
+            or the place cannot be written.
     """
     step = int(weights.step or 0)
     if _is_step(path):
@@ -84,6 +85,8 @@ def write_run(path: Path, weights: Weights, *, force: bool) -> Path:
     others = _steps(path)
     if others and not force:
         raise UserError(f"{path}: holds checkpoints already; --force writes beside them")
+    if not others and not force and path.is_dir() and any(path.iterdir()):
+        raise UserError(f"{path}: holds files and no checkpoints of a run; --force writes there")
     if others and max(others) > step:
         raise UserError(
             f"{path}: holds step {max(others)}, from which a run would go on instead of {step}"

@@ -31,8 +31,9 @@ class Objective:
         style_indexing: 'intended', or 'release': with J = 2 the style term of output 2 reads the
             VGG features of output 1, so that output 2 gets no style gradient. A slip of the PyTorch
             reference, kept for comparing numbers.
-        feature_samples: how many samples of each device's batch go through VGG, an unbiased
-            estimate of the perceptual and style terms at a fraction of their cost; 0 takes all.
+        feature_samples: how many samples of each micro-batch of a device go through VGG, an
+            unbiased estimate of the perceptual and style terms at a fraction of their cost; 0 takes
+            all.
     """
 
     valid: float = 1.0

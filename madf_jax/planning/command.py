@@ -31,7 +31,7 @@ def compile_step(
         UserError: the config, the topology or the step is no good.
     """
     setup = from_config(config)
-    chip, devices = tpu_devices(topology) if topology else gpu_devices(target or "")
+    chip, devices = gpu_devices(target or "") if topology is None else tpu_devices(topology)
     total, count = setup.training.batch_size, len(devices)
     parts = setup.training.accumulate_steps
     batch = parts * -(-total // (count * parts))

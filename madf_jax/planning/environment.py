@@ -19,7 +19,7 @@ _TPU = {
     "TPU_MIN_LOG_LEVEL": "3",
 }
 _NEEDS = {
-    "tpu": ("libtpu", "pip install 'madf-jax[tpu]'"),
+    "tpu": ("libtpu", "pip install '.[tpu]'"),
     "cuda": (
         "jax_cuda12_plugin",
         "pip install --no-deps jax-cuda12-plugin jax-cuda12-pjrt, of jax's own version",

@@ -41,8 +41,10 @@ def warm_start(fresh: TrainState, weights: Weights, *, optimizer: bool) -> Train
         logging.info("init.weights: %s: not in this network, left out", ", ".join(dropped))
     ema = fresh.ema
     if ema is not None:
-        ema = _merge(weights.ema or weights.params, fresh.params)
-        ema = jax.tree.map(np.array, ema)
+        # It would be gone after a few steps: an average begins with a short memory.
+        if weights.ema is not None:
+            logging.info("init.weights: the average in the file is left out; a new one begins")
+        ema = jax.tree.map(np.array, params)
     opt_state = fresh.opt_state
     if optimizer and weights.adam is not None:
         if missing or dropped:

@@ -1,8 +1,10 @@
 """What is told while a run goes on: scalars for TensorBoard, a heartbeat line, a profile."""
 
+import contextlib
 import datetime
 import io
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +47,8 @@ class Watch:
         self._checkpoint_seconds = 0.0
         self._writer = None
         if jax.process_index() == 0:
-            self._writer = EventFileWriter(str(workdir), flush_secs=30)
+            with self._writing():
+                self._writer = EventFileWriter(str(workdir), flush_secs=30)
 
     def after(self, step: int, state: TrainState, metrics: Metrics) -> None:
         """Takes what a step gave, and tells what the steps before it gave, if that is due.
@@ -91,15 +94,24 @@ class Watch:
     def _write(self, step: int, values: list[Summary.Value]) -> None:
         if self._writer is not None:
             event = Event(step=step, wall_time=time.time(), summary=Summary(value=values))
-            try:
+            with self._writing():
                 self._writer.add_event(event)
-            except OSError as error:  # of the thread that writes: a full disk, say
-                raise UserError(f"{self._workdir}: can't write for TensorBoard: {error}") from None
 
     def close(self) -> None:
-        """Writes what is still held back."""
+        """Writes what is still held back; only logs if that fails, for the run itself is whole."""
         if self._writer is not None:
-            self._writer.close()
+            try:
+                with self._writing():
+                    self._writer.close()
+            except UserError as error:
+                logging.error("%s", error)
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:  # of the thread that writes: a full disk, say
+            raise UserError(f"{self._workdir}: can't write for TensorBoard: {error}") from None
 
     def saved(self, seconds: float) -> None:
         """Notes for how long a checkpoint held up the loop."""

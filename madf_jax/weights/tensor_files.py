@@ -44,6 +44,10 @@ def read_tensors(path: str | os.PathLike[str]) -> dict[str, Any]:
     """
     path = pathlib.Path(path)
     with about(path):
+        if path.is_dir():
+            raise UserError(
+                "is a directory; `python -m madf_jax convert` makes a file of a run's weights"
+            )
         reader = _readers().get(path.suffix.lower())
         if reader is None:
             raise UserError(
@@ -163,6 +167,10 @@ def write_tensors(
         if path.suffix.lower() not in _readers():
             raise UserError(
                 f"files of weights end in {', '.join(_readers())}, not in {path.suffix!r}"
+            )
+        if path.is_dir() or not path.parent.is_dir():
+            raise UserError(
+                "is a directory" if path.is_dir() else f"there is no directory {path.parent}"
             )
         try:
             # On the file system of the target, so that the move cannot stop half-way.

@@ -29,7 +29,7 @@ def import_torch() -> Any:
         import torch
     except ImportError:
         raise UserError(
-            "needs PyTorch: pip install madf-jax[torch]; .safetensors and .npz files need none"
+            "needs PyTorch: pip install '.[torch]'; .safetensors and .npz files need none"
         ) from None
     if tuple(int(part) for part in torch.__version__.split(".")[:2]) < _OLDEST_TORCH:
         raise UserError(

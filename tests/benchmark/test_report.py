@@ -52,5 +52,5 @@ def test_the_table_has_a_line_for_each_row_and_slope():
 
 def test_without_matplotlib_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(UserError, match=r"madf-jax\[benchmark\]"):
+    with pytest.raises(UserError, match=r"pip install '\.\[benchmark\]'"):
         report.require_plotting()

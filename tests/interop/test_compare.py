@@ -110,6 +110,7 @@ OBJECT = np.asarray(json.dumps({"layer_size": 3, "n_refinement": 1}))
     [
         ({"gt": None}, "lacks 'gt'"),
         ({"config": np.asarray("{")}, "no JSON object"),
+        ({"config": np.asarray("[" * 100_000)}, "no JSON object"),
         ({"config": OBJECT}, "'incremental_supervision'"),
         (
             {"gt": np.zeros((1, 3, 12, 16), "f4"), "mask": np.ones((1, 1, 12, 16), "u1")},

@@ -181,11 +181,22 @@ def test_a_run_that_is_further_is_not_written_into(state, workdir, tmp_path, cap
     fails(capsys, "holds step 8", workdir, tmp_path / "further", "--force")
 
 
+def test_a_directory_of_something_else_becomes_a_run_only_by_force(workdir, tmp_path, capsys):
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "notes.txt").touch()
+    fails(capsys, "no checkpoints of a run; --force", workdir, other)
+    assert [path.name for path in other.iterdir()] == ["notes.txt"]
+    assert convert(workdir, other, "--force") == 0
+
+
 def test_bad_arguments_are_told_in_one_line(workdir, tmp_path, capsys):
     (tmp_path / "empty").mkdir()
+    (tmp_path / "folder.npz").mkdir()
     for message, *arguments in (
         ("no such file", tmp_path / "missing.npz", tmp_path / "w.npz"),
         ("checkpoints/STEP", tmp_path / "empty", tmp_path / "w.npz"),
+        ("folder.npz: is a directory", workdir, tmp_path / "folder.npz", "--force"),
         ("end in .pth", workdir, tmp_path / "w.onnx"),
         ("--prefixes is for", workdir, tmp_path / "w.npz", "--prefixes"),
         ("of step 7", workdir, tmp_path / "again" / "checkpoints" / "8"),

@@ -112,4 +112,4 @@ def test_a_size_that_does_not_fit_and_a_folder_without_it(checkout, weights, tmp
 def test_without_pytorch_the_extra_is_named(checkout, weights, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
     assert compare(checkout, weights, "--size", 16) == 1
-    assert "madf-jax[torch]" in capsys.readouterr().err
+    assert ".[torch]" in capsys.readouterr().err

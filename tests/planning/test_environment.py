@@ -16,7 +16,7 @@ needs_tpu = pytest.mark.skipif(
 
 
 @pytest.mark.parametrize(
-    ("platform", "remedy"), [("tpu", r"madf-jax\[tpu\]"), ("cuda", "jax-cuda12-plugin")]
+    ("platform", "remedy"), [("tpu", r"\.\[tpu\]"), ("cuda", "jax-cuda12-plugin")]
 )
 def test_a_missing_compiler_is_told_with_the_remedy(platform, remedy, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)

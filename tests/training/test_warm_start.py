@@ -1,5 +1,6 @@
 """Runs that begin with converted weights."""
 
+import dataclasses
 import re
 
 import jax
@@ -68,6 +69,14 @@ def test_the_same_network_takes_everything_and_counts_its_own_steps(make_fresh, 
     schedule = state.opt_state[-1]
     assert int(jax.tree.leaves(schedule)[0]) == 0
     assert told == ["init.weights: with Adam's moments after 70 updates"]
+
+
+def test_a_new_average_begins_with_the_parameters(make_fresh, weights, told):
+    average = jax.tree.map(np.zeros_like, weights.params)
+    averaged = dataclasses.replace(weights, ema=average)
+    state = warm_start(make_fresh(1, keep_ema=True), averaged, optimizer=False)
+    assert equal(state.ema, weights.params)
+    assert told == ["init.weights: the average in the file is left out; a new one begins"]
 
 
 def test_adams_moments_can_be_left_behind(make_fresh, weights):

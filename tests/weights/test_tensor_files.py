@@ -57,8 +57,13 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(suffix, tmp_path, m
 
 
 def test_a_missing_folder_is_told(tmp_path):
-    with pytest.raises(UserError, match=r"nowhere/w.npz: cannot be written"):
+    with pytest.raises(UserError, match=r"nowhere/w.npz: there is no directory .*nowhere$"):
         write_tensors(tmp_path / "nowhere" / "w.npz", ARRAYS)
+
+
+def test_a_directory_is_told_how_to_become_a_file(tmp_path):
+    with pytest.raises(UserError, match=r"is a directory; `python -m madf_jax convert`"):
+        read_tensors(tmp_path)
 
 
 def _bytes(content):
@@ -121,7 +126,7 @@ def _header(text):
     ("name", "damage", "message"),
     [
         ("missing.npz", lambda path: None, "there is no such file"),
-        ("folder.npz", pathlib.Path.mkdir, "is not a file"),
+        ("folder.npz", pathlib.Path.mkdir, "is a directory"),
         ("empty.npz", _bytes(b""), "is empty"),
         ("empty.safetensors", _bytes(b""), "is empty"),
         (
@@ -185,9 +190,9 @@ def test_without_pytorch_the_extra_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
     path = tmp_path / "weights.pth"
     path.write_bytes(b"PK")
-    with pytest.raises(UserError, match=r"pip install madf-jax\[torch\]; .safetensors and .npz"):
+    with pytest.raises(UserError, match=r"pip install '\.\[torch\]'; .safetensors and .npz"):
         read_tensors(path)
-    with pytest.raises(UserError, match=r"pip install madf-jax\[torch\]"):
+    with pytest.raises(UserError, match=r"pip install '\.\[torch\]'"):
         write_tensors(path, ARRAYS)
 
 

