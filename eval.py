@@ -6,10 +6,11 @@ from pathlib import Path
 from absl import app, flags
 from ml_collections import config_flags
 
+from madf_jax.config.flags import parse_flags
 from madf_jax.errors import UserError
 from madf_jax.evaluation.loop import evaluate
 from madf_jax.evaluation.report import format_table
-from madf_jax.run.terminal import parse_flags, show_own_lines
+from madf_jax.terminal import show_own_lines
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config", None, "The config of the run.", lock_config=True
@@ -19,7 +20,7 @@ _OUTPUT = flags.DEFINE_string("output", None, "Directory for the report; by defa
 
 
 def main(_: list[str]) -> None:
-    """Evaluates; prints the table and where the pictures are."""
+    """Evaluates; prints the table and where the images are."""
     show_own_lines()
     workdir = Path(_WORKDIR.value)
     output = Path(_OUTPUT.value) if _OUTPUT.value else workdir
@@ -27,12 +28,12 @@ def main(_: list[str]) -> None:
         summary = evaluate(_CONFIG.value, workdir, output)
     except UserError as error:
         sys.exit(f"eval.py: {error}")
-    print(f"\n{summary['count']} held-out pictures at step {summary['step']}:\n")
+    print(f"\n{summary['count']} held-out images at step {summary['step']}:\n")
     print(format_table(summary))
     print(f"\nReport: {output / 'evaluation.json'}, {output / 'evaluation.csv'}")
     grids = sorted((output / "grids").glob("*.png"))
     if grids:
-        print(f"{len(grids)} picture grids: {grids[0]} to {grids[-1].name}")
+        print(f"{len(grids)} image grids: {grids[0]} to {grids[-1].name}")
 
 
 if __name__ == "__main__":

@@ -7,8 +7,9 @@ import jax
 from absl import app, flags
 from ml_collections import config_flags
 
+from madf_jax.config.flags import parse_flags
 from madf_jax.errors import UserError
-from madf_jax.run.terminal import parse_flags, show_own_lines
+from madf_jax.terminal import show_own_lines
 
 STOPPED = 75
 """Exit status of a run that was asked to stop and saved: the same command goes on with it."""
@@ -30,7 +31,7 @@ def main(_: list[str]) -> None:
     """Trains as the flags say."""
     show_own_lines()
     # Imported late, so that --help and a misspelt flag answer at once.
-    from madf_jax.run.setup import check_keys
+    from madf_jax.config.sections import check_keys
     from madf_jax.training import processes
     from madf_jax.training.loop import train
 

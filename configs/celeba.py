@@ -3,7 +3,7 @@
 python train.py --config=configs/celeba.py --workdir=runs/celeba \
   --config.masks.train_path=MASKS --config.masks.evaluation_path=HELD_OUT_MASKS
 
-1,000,000 steps of 6 pictures. Pictures in folders instead: --config.data.source=folder
+1,000,000 steps of 6 images. Images in folders instead: --config.data.source=folder
 --config.data.train_path=...
 --config.data.evaluation_path=...
 """

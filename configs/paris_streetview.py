@@ -1,7 +1,7 @@
-"""Paris StreetView at 512x512, as the PyTorch reference trains it: 1,000,000 steps of 6 pictures.
+"""Paris StreetView at 512x512, as the PyTorch reference trains it: 1,000,000 steps of 6 images.
 
 python train.py --config=configs/paris_streetview.py --workdir=runs/paris_streetview \
-  --config.data.train_path=PICTURES --config.data.evaluation_path=HELD_OUT \
+  --config.data.train_path=IMAGES --config.data.evaluation_path=HELD_OUT \
   --config.masks.train_path=MASKS --config.masks.evaluation_path=HELD_OUT_MASKS
 """
 
@@ -11,7 +11,7 @@ from configs import default
 
 
 def get_config() -> ml_collections.ConfigDict:
-    """Folders of pictures and of irregular masks; everything else is the default."""
+    """Folders of images and of irregular masks; everything else is the default."""
     config = default.get_config()
     config.data.source = "folder"
     config.masks.source = "folder"

@@ -30,7 +30,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.data.size = 64
     config.data.resize_min = 72
     config.data.resize_max = 256
-    config.data.colour_variation = 0.5  # six photographs hold few hues
+    config.data.channel_jitter = 0.5  # six photographs hold few hues
     config.data.evaluation_crop = "random"
 
     config.optimizer.learning_rate = 2e-3
@@ -43,7 +43,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.training.steps = 1200
     config.training.ema_decay = 0.995
     config.training.log_every = 50
-    config.training.pictures_every = 400
+    config.training.images_every = 400
     config.training.validate_every = 400
     config.training.checkpoint_every = 400
 

@@ -48,8 +48,8 @@ def variables_by_rule(network, seed=0):
     return jax.tree_util.tree_map_with_path(fill, shapes)
 
 
-def pictures_and_masks(count=2, size=16, seed=0):
-    """uint8 pictures (N, S, S, 3) and masks (N, S, S, 1) with a hole of a third of the pixels."""
+def images_and_masks(count=2, size=16, seed=0):
+    """uint8 images (N, S, S, 3) and masks (N, S, S, 1) with a hole of a third of the pixels."""
     generator = np.random.default_rng(seed)
     image = generator.integers(0, 256, (count, size, size, 3), dtype=np.uint8)
     mask = (generator.random((count, size, size, 1)) > 1 / 3).astype(np.uint8)
@@ -76,4 +76,4 @@ def make_variables():
 
 @pytest.fixture(scope="session")
 def make_batch():
-    return pictures_and_masks
+    return images_and_masks

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from madf_jax.config.sections import Setup, from_config
 from madf_jax.objective.supervision import TERMS
-from madf_jax.run.setup import Setup, from_config
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = sorted(path.stem for path in (ROOT / "configs").glob("*.py") if path.stem != "__init__")

@@ -10,7 +10,7 @@ import jax
 from madf_jax.benchmark.programs import inputs, train_program, train_setup
 from madf_jax.benchmark.reference import reference_training
 from madf_jax.errors import UserError
-from madf_jax.run.memory import peak_resident
+from madf_jax.memory import peak_resident
 
 _STEPS = 3
 
@@ -19,8 +19,8 @@ def training_peak(size: int, batch: int, dtype: str, reference: Path | None) -> 
     """Bytes of resident memory at most, from the start of Python to the end of the third step.
 
     Args:
-        size: side of the pictures.
-        batch: pictures.
+        size: side of the images.
+        batch: images.
         dtype: of computation; of our side only.
         reference: checkout of the PyTorch reference, whose training is measured; None measures
             ours.

@@ -9,16 +9,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from madf_jax.config.options import EvaluationOptions, InitOptions, TrainingOptions
+from madf_jax.config.sections import Setup, create_state
 from madf_jax.data.masks import StrokesAndBoxes
-from madf_jax.data.options import LoaderOptions, MaskOptions, PictureOptions
+from madf_jax.data.options import ImageOptions, LoaderOptions, MaskOptions
+from madf_jax.memory import return_freed
 from madf_jax.network import MADF, normalize
 from madf_jax.network.dynamic_filtering import filter_by_windows, filter_factored
 from madf_jax.objective.supervision import Objective
-from madf_jax.run.memory import return_freed
-from madf_jax.run.optimizer import OptimizerOptions
-from madf_jax.run.options import EvaluationOptions, InitOptions, TrainingOptions
-from madf_jax.run.setup import Setup, create_state
-from madf_jax.run.state import init_variables
+from madf_jax.state.optimizer import OptimizerOptions
+from madf_jax.state.train_state import init_variables
 from madf_jax.training.parallel import data_mesh, replicated
 from madf_jax.training.program import lower_step, map_step
 
@@ -44,7 +44,7 @@ class Program:
 
 
 def inputs(size: int, batch: int) -> tuple[np.ndarray, np.ndarray]:
-    """Pictures uint8 (N, S, S, 3) and masks uint8 (N, S, S, 1), 1 = known; always the same."""
+    """Images uint8 (N, S, S, 3) and masks uint8 (N, S, S, 1), 1 = known; always the same."""
     rng = np.random.default_rng(0)
     draw = StrokesAndBoxes()
     image = rng.integers(0, 256, (batch, size, size, 3), np.uint8)
@@ -65,8 +65,8 @@ def dynamic_filter_program(form: str, size: int, batch: int, dtype: str) -> Prog
 
     Args:
         form: 'factored' or 'patches'.
-        size: side of the picture.
-        batch: pictures.
+        size: side of the image.
+        batch: images.
         dtype: of everything.
     """
     rng = np.random.default_rng(0)
@@ -101,7 +101,7 @@ def train_setup(size: int, batch: int, dtype: str) -> Setup:
     return Setup(
         network=MADF(dtype=dtype),
         objective=OBJECTIVE,
-        data=PictureOptions(size=size, resize_min=size, resize_max=size),
+        data=ImageOptions(size=size, resize_min=size, resize_max=size),
         masks=MaskOptions(),
         loader=LoaderOptions(),
         optimizer=OptimizerOptions(),

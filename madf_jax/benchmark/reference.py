@@ -9,8 +9,8 @@ import numpy as np
 
 from madf_jax.benchmark.programs import OBJECTIVE
 from madf_jax.errors import UserError
-from madf_jax.interop.checkout import reference_network
 from madf_jax.network import normalize
+from madf_jax.parity.checkout import reference_network
 from madf_jax.weights.torch_files import import_torch
 
 _DEPTH, _REFINEMENTS = 7, 2
@@ -27,32 +27,32 @@ def reference_inference(directory: Path, image: np.ndarray, mask: np.ndarray) ->
     Raises:
         UserError: no PyTorch, or no generator in the checkout.
     """
-    torch, network, picture, known = _prepare(directory, image, mask)
+    torch, network, image, known = _prepare(directory, image, mask)
     network.eval()
 
     def run() -> Any:
         with torch.no_grad():
-            return network(picture * known, known)
+            return network(image * known, known)
 
     return run
 
 
 def reference_training(directory: Path, image: np.ndarray, mask: np.ndarray) -> Callable[[], Any]:
     """A training step of it: forward, `OBJECTIVE`, backward, Adam. As `reference_inference`."""
-    torch, network, picture, known = _prepare(directory, image, mask)
+    torch, network, image, known = _prepare(directory, image, mask)
     network.train()
     optimizer = torch.optim.Adam(network.parameters(), lr=2e-4)
     hole = 1 - known
 
     def run() -> Any:
         optimizer.zero_grad()
-        outputs = network(picture * known, known)
+        outputs = network(image * known, known)
         loss = sum(
-            OBJECTIVE.valid * (known * (output - picture)).abs().mean()
-            + OBJECTIVE.hole * (hole * (output - picture)).abs().mean()
+            OBJECTIVE.valid * (known * (output - image)).abs().mean()
+            + OBJECTIVE.hole * (hole * (output - image)).abs().mean()
             for output in outputs
         )
-        composite = known * picture + hole * outputs[-1]
+        composite = known * image + hole * outputs[-1]
         for difference in (
             composite[..., 1:] - composite[..., :-1],
             composite[..., 1:, :] - composite[..., :-1, :],
@@ -74,6 +74,6 @@ def make_network(directory: Path) -> tuple[Any, Any]:
 
 def _prepare(directory: Path, image: np.ndarray, mask: np.ndarray) -> tuple[Any, Any, Any, Any]:
     torch, network = make_network(directory)
-    picture = torch.tensor(np.asarray(normalize(jnp.asarray(image))).transpose(0, 3, 1, 2).copy())
+    image = torch.tensor(np.asarray(normalize(jnp.asarray(image))).transpose(0, 3, 1, 2).copy())
     known = torch.tensor(mask.transpose(0, 3, 1, 2).repeat(3, axis=1)).float()
-    return torch, network, picture, known
+    return torch, network, image, known

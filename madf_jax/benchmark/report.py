@@ -130,7 +130,7 @@ def _draw(rows: Sequence[Row], path: Path) -> None:
     sizes = sorted({row.size for row in rows})
     times.set_xticks(sizes, [str(size) for size in sizes])
     times.minorticks_off()
-    times.set(xlabel="side of the picture, pixels", ylabel="seconds", title="median of a run")
+    times.set(xlabel="side of the image, pixels", ylabel="seconds", title="median of a run")
     times.grid(alpha=0.3)
     if times.lines:
         times.legend(fontsize="small", loc="upper center", bbox_to_anchor=(0.5, -0.15), ncols=2)

@@ -12,8 +12,8 @@ class Row:
 
     Attributes:
         what: its name.
-        size: side of the square pictures, pixels.
-        batch: pictures at a time.
+        size: side of the square images, pixels.
+        batch: images at a time.
         dtype: of computation.
         seconds: median of a run.
         reference_seconds: the same of what it is compared with, in the same run.

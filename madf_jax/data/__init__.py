@@ -1,1 +1,1 @@
-"""From pictures and masks on disk to batches: sources, masks, transforms, the grain pipeline."""
+"""From images and masks on disk to batches: sources, masks, transforms, the grain pipeline."""

@@ -10,8 +10,8 @@ import numpy as np
 from absl import logging
 from PIL import Image
 
+from madf_jax.data.images import digest, find_images, read_mask_file
 from madf_jax.data.options import MaskOptions
-from madf_jax.data.pictures import digest, find_pictures, read_mask_file
 from madf_jax.errors import UserError
 
 TRIES = 12
@@ -32,9 +32,9 @@ class Masks(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class StrokesAndBoxes:
-    """Brush strokes and boxes; the hole's share of the picture always lies inside the bounds.
+    """Brush strokes and boxes; the hole's share of the image always lies inside the bounds.
 
-    All lengths are shares of the picture's side, so one setting serves every size. After Suvorov et
+    All lengths are shares of the image's side, so one setting serves every size. After Suvorov et
     al. 2022 and Zhao et al. 2021, who draw strokes with momentum and boxes until the share suits.
 
     Attributes:
@@ -110,11 +110,11 @@ class StrokesAndBoxes:
 
 
 class MaskFolder:
-    """Mask pictures from a folder, resized by nearest neighbour; any mask goes with any picture.
+    """Mask images from a folder, resized by nearest neighbor; any mask goes with any image.
 
     Args:
       directory: searched recursively.
-      hole: 'black' or 'white', the colour that marks the hole in the files.
+      hole: 'black' or 'white', the color that marks the hole in the files.
       rotate_degrees: a drawn mask is turned by up to this much either way; corners become hole.
       flip: mirror half of the drawn masks.
       paired: for evaluation: example i gets mask i as it is (from the start again when they run
@@ -138,7 +138,7 @@ class MaskFolder:
         self.rotate_degrees = rotate_degrees
         self.flip = flip
         self.paired = paired
-        self.names = find_pictures(self.directory)
+        self.names = find_images(self.directory)
         self._warn_if_suspicious()
 
     def __len__(self) -> int:

@@ -10,42 +10,42 @@ from madf_jax.errors import UserError
 
 
 @dataclasses.dataclass(frozen=True)
-class PictureOptions:
-    """Section `data`: where pictures come from and how one becomes a square of `size` pixels."""
+class ImageOptions:
+    """Section `data`: where images come from and how one becomes a square of `size` pixels."""
 
     source: str = "photos"  # 'photos' (ship with scikit-image and scikit-learn), 'folder' or 'tfds'
-    train_path: str = ""  # folder of training pictures, for 'folder'
-    evaluation_path: str = ""  # folder of held-out pictures, for 'folder'
+    train_path: str = ""  # folder of training images, for 'folder'
+    evaluation_path: str = ""  # folder of held-out images, for 'folder'
     tfds_name: str = ""  # e.g. 'celeb_a', 'places365_small', for 'tfds'
     tfds_dir: str = ""  # where it is prepared; '' is TFDS's own default
     train_split: str = "train"
     evaluation_split: str = "validation"
     bad_files: str = "skip"  # 'skip' (with a warning that names them) or 'refuse'
-    check_files: str = "decode"  # 'decode' every picture at the start, or only its 'header'
+    check_files: str = "decode"  # 'decode' every image at the start, or only its 'header'
     max_bad_share: float = 0.5  # with 'skip': share of bad files past which it is refused
-    min_side: int = 32  # pixels; a picture with a shorter side is a bad file
+    min_side: int = 32  # pixels; an image with a shorter side is a bad file
     size: int = 256  # pixels, side of the square the network sees
     resize_min: int = 286  # pixels; the shorter side is resized to a length drawn between
     resize_max: int = 286  # resize_min and resize_max, both included
-    flip: bool = True  # mirror half of the training pictures
-    colour_variation: float = 0.0  # training: swap channels at random and darken each by up to this
-    evaluation_crop: str = "random"  # 'random' (fixed by index), 'centre' or 'squash'
+    flip: bool = True  # mirror half of the training images
+    channel_jitter: float = 0.0  # training: swap channels at random and darken each by up to this
+    evaluation_crop: str = "random"  # 'random' (fixed by index), 'center' or 'squash'
 
     def __post_init__(self) -> None:
         """Raises UserError that names the first wrong key."""
         _one_of("data.source", self.source, ("photos", "folder", "tfds"))
         _one_of("data.bad_files", self.bad_files, ("skip", "refuse"))
         _one_of("data.check_files", self.check_files, ("decode", "header"))
-        _one_of("data.evaluation_crop", self.evaluation_crop, ("random", "centre", "squash"))
+        _one_of("data.evaluation_crop", self.evaluation_crop, ("random", "center", "squash"))
         _at_least("data.min_side", self.min_side, 1)
         _at_least("data.size", self.size, 16)
         if not 0 <= self.max_bad_share <= 1:
             raise UserError(
                 f"data.max_bad_share must lie between 0 and 1, got {self.max_bad_share}"
             )
-        if not 0 <= self.colour_variation < 1:
+        if not 0 <= self.channel_jitter < 1:
             raise UserError(
-                f"data.colour_variation must be at least 0 and below 1, got {self.colour_variation}"
+                f"data.channel_jitter must be at least 0 and below 1, got {self.channel_jitter}"
             )
         if not self.size <= self.resize_min <= self.resize_max:
             raise UserError(
@@ -58,20 +58,20 @@ class PictureOptions:
 
 @dataclasses.dataclass(frozen=True)
 class MaskOptions:
-    """Section `masks`: holes drawn on the fly, or a folder of mask pictures."""
+    """Section `masks`: holes drawn on the fly, or a folder of mask images."""
 
     source: str = "generator"  # 'generator' or 'folder'
     train_path: str = ""  # folder of masks for training, for 'folder'
     evaluation_path: str = ""  # folder of masks for evaluation, for 'folder'
-    hole: str = "black"  # which colour marks the hole in mask files: 'black' or 'white'
+    hole: str = "black"  # which color marks the hole in mask files: 'black' or 'white'
     rotate_degrees: float = 10.0  # training: a mask file is turned by up to this much either way
     flip: bool = True  # training: mirror half of the mask files
-    hole_min: float = 0.1  # generator: least share of the picture that is hole
+    hole_min: float = 0.1  # generator: least share of the image that is hole
     hole_max: float = 0.4  # generator: greatest share
     strokes: tuple[int, int] = (1, 5)  # generator: fewest and most brush strokes
-    stroke_width: tuple[float, float] = (0.05, 0.15)  # share of the picture's side
+    stroke_width: tuple[float, float] = (0.05, 0.15)  # share of the image's side
     boxes: tuple[int, int] = (0, 2)  # generator: fewest and most boxes
-    box_side: tuple[float, float] = (0.1, 0.4)  # share of the picture's side
+    box_side: tuple[float, float] = (0.1, 0.4)  # share of the image's side
 
     def __post_init__(self) -> None:
         """Raises UserError that names the first wrong key."""

@@ -1,7 +1,7 @@
 """Batches for training and evaluation, in an order that depends on the seed alone.
 
 A batch is a dict: `image` uint8 (N, S, S, 3) RGB and `mask` uint8 (N, S, S, 1), 1 = known, 0 =
-hole. Nothing is normalised on the host. Neither threads nor workers change a batch; with several
+hole. Nothing is normalized on the host. Neither threads nor workers change a batch; with several
 processes, interleaving their batches gives the batch of one process.
 """
 
@@ -15,16 +15,16 @@ import numpy as np
 from absl import flags
 
 from madf_jax.data.masks import Masks, open_masks
-from madf_jax.data.options import LoaderOptions, MaskOptions, PictureOptions
-from madf_jax.data.sources import PictureSource, open_pictures
-from madf_jax.data.transforms import centre_crop, random_crop, squash
+from madf_jax.data.options import ImageOptions, LoaderOptions, MaskOptions
+from madf_jax.data.sources import ImageSource, open_images
+from madf_jax.data.transforms import center_crop, random_crop, squash
 from madf_jax.errors import UserError
 
 Batch = dict[str, np.ndarray]
 Crop = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 
 
-_CROP_KEYS = ("size", "resize_min", "resize_max", "flip", "colour_variation")
+_CROP_KEYS = ("size", "resize_min", "resize_max", "flip", "channel_jitter")
 
 
 class TrainingData(NamedTuple):
@@ -41,7 +41,7 @@ class TrainingData(NamedTuple):
 
 
 def training_data(
-    pictures: PictureOptions,
+    images: ImageOptions,
     masks: MaskOptions,
     *,
     seed: int,
@@ -49,10 +49,10 @@ def training_data(
     process_index: int = 0,
     process_count: int = 1,
 ) -> TrainingData:
-    """Endless shuffled batches: each epoch a permutation of the pictures, with new crops and masks.
+    """Endless shuffled batches: each epoch a permutation of the images, with new crops and masks.
 
     Args:
-      pictures: section `data`.
+      images: section `data`.
       masks: section `masks`.
       seed: of the order, the crops and the masks; 0 to 2**32 - 1.
       batch_size: examples in a batch of all processes together.
@@ -69,41 +69,41 @@ def training_data(
         raise UserError(
             f"batch_size {batch_size} must be a positive multiple of the {process_count} processes"
         )
-    source = open_pictures(pictures, training=True)
+    source = open_images(images, training=True)
     made_masks = open_masks(masks, training=True)
-    crop = _random_crop(pictures, flip=pictures.flip, colour_variation=pictures.colour_variation)
+    crop = _random_crop(images, flip=images.flip, channel_jitter=images.channel_jitter)
     dataset = (
         grain.MapDataset.range(len(source))
         .seed(seed)
         .repeat()
         .map_with_index(_Shuffle(seed, len(source)))
-        .random_map(_Example(source, made_masks, crop, pictures.size))
+        .random_map(_Example(source, made_masks, crop, images.size))
     )
     # Sliced last: every epoch stays a permutation, and no two processes draw alike.
     dataset = dataset[process_index::process_count].batch(batch_size // process_count)
     fingerprint = {
         "seed": seed,
         "batch_size": batch_size,
-        "pictures": repr(source),
+        "images": repr(source),
         "masks": repr(made_masks),
-        **{key: getattr(pictures, key) for key in _CROP_KEYS},
+        **{key: getattr(images, key) for key in _CROP_KEYS},
     }
     return TrainingData(dataset, fingerprint)
 
 
 def evaluation_dataset(
-    pictures: PictureOptions, masks: MaskOptions, *, seed: int, count: int, batch_size: int
+    images: ImageOptions, masks: MaskOptions, *, seed: int, count: int, batch_size: int
 ) -> grain.MapDataset:
     """The held-out examples, in a fixed order, each fixed by the seed and its index.
 
-    With more examples than pictures the pictures come round again, with other masks and, for
+    With more examples than images the images come round again, with other masks and, for
     `data.evaluation_crop = 'random'`, other crops.
 
     Args:
-      pictures: section `data`.
+      images: section `data`.
       masks: section `masks`.
       seed: of random crops and generated masks; 0 to 2**32 - 1.
-      count: number of examples; 0 = every picture once.
+      count: number of examples; 0 = every image once.
       batch_size: examples in a batch; the last one may be smaller.
 
     Raises:
@@ -111,14 +111,14 @@ def evaluation_dataset(
     """
     if count < 0 or batch_size < 1:
         raise UserError(f"count must be 0 or more and batch_size 1 or more: {count}, {batch_size}")
-    source = open_pictures(pictures, training=False)
+    source = open_images(images, training=False)
     crops: dict[str, Crop] = {
-        "random": _random_crop(pictures, flip=False, colour_variation=0),
-        "centre": functools.partial(centre_crop, size=pictures.size),
-        "squash": functools.partial(squash, size=pictures.size),
+        "random": _random_crop(images, flip=False, channel_jitter=0),
+        "center": functools.partial(center_crop, size=images.size),
+        "squash": functools.partial(squash, size=images.size),
     }
-    crop = crops[pictures.evaluation_crop]
-    example = _Example(source, open_masks(masks, training=False), crop, pictures.size)
+    crop = crops[images.evaluation_crop]
+    example = _Example(source, open_masks(masks, training=False), crop, images.size)
     indices = grain.MapDataset.range(count or len(source))
     return indices.seed(seed).random_map(example).batch(batch_size, drop_remainder=False)
 
@@ -149,7 +149,7 @@ class _Shuffle:
     """A new permutation each epoch.
 
     grain's own `shuffle` looks for each index by walking a cycle of 2**16 positions, which for a
-    few pictures is more work than making the example.
+    few images is more work than making the example.
     """
 
     seed: int
@@ -167,7 +167,7 @@ def _permutation(seed: int, epoch: int, length: int) -> np.ndarray:
 
 @dataclasses.dataclass(frozen=True)
 class _Example:
-    source: PictureSource
+    source: ImageSource
     masks: Masks
     crop: Crop
     size: int
@@ -179,12 +179,12 @@ class _Example:
         }
 
 
-def _random_crop(pictures: PictureOptions, *, flip: bool, colour_variation: float) -> Crop:
+def _random_crop(images: ImageOptions, *, flip: bool, channel_jitter: float) -> Crop:
     return functools.partial(
         random_crop,
-        size=pictures.size,
-        resize_min=pictures.resize_min,
-        resize_max=pictures.resize_max,
+        size=images.size,
+        resize_min=images.resize_min,
+        resize_max=images.resize_max,
         flip=flip,
-        colour_variation=colour_variation,
+        channel_jitter=channel_jitter,
     )

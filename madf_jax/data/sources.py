@@ -1,6 +1,6 @@
-"""Random access to pictures: `len(source)` and `source[index]`, uint8 (H, W, 3) RGB of any size.
+"""Random access to images: `len(source)` and `source[index]`, uint8 (H, W, 3) RGB of any size.
 
-A source's repr tells which pictures it holds in which order and never where they lie, so it is the
+A source's repr tells which images it holds in which order and never where they lie, so it is the
 same after the data moved to another folder.
 """
 
@@ -15,8 +15,8 @@ import numpy as np
 from absl import logging
 from tqdm import tqdm
 
-from madf_jax.data.options import PictureOptions
-from madf_jax.data.pictures import digest, find_pictures, picture_size, read_picture
+from madf_jax.data.images import digest, find_images, image_size, read_image
+from madf_jax.data.options import ImageOptions
 from madf_jax.data.tfds_source import TfdsSource
 from madf_jax.errors import UserError
 
@@ -28,20 +28,20 @@ NAMES_SHOWN = 20
 FILES_WITHOUT_PROGRESS = 1000
 
 
-class PictureSource(Protocol):
+class ImageSource(Protocol):
     """What the pipeline asks of a source."""
 
     def __len__(self) -> int:
-        """Number of pictures."""
+        """Number of images."""
 
     def __getitem__(self, index: int) -> np.ndarray:
-        """Picture `index`, uint8 (H, W, 3) RGB."""
+        """Image `index`, uint8 (H, W, 3) RGB."""
 
 
 class PhotoSource:
-    """Real colour photographs that come with scikit-image and scikit-learn: nothing to download.
+    """Real color photographs that come with scikit-image and scikit-learn: nothing to download.
 
-    Split by picture, never by crop. Licences:
+    Split by image, never by crop. Licences:
       astronaut (NASA), rocket (SpaceX), hubble_deep_field (NASA/ESA), retina (Häggström 2014),
       coffee (Rachel Michetti), chelsea (Stefan van der Walt): CC0 or public domain.
       china by danielbuechele and flower by vultilion, both on Flickr: CC BY 2.0,
@@ -67,7 +67,7 @@ class PhotoSource:
 
 
 class FolderSource:
-    """Every picture file below a folder, in the order of names; all are checked at the start.
+    """Every image file below a folder, in the order of names; all are checked at the start.
 
     Args:
       directory: searched recursively.
@@ -76,13 +76,13 @@ class FolderSource:
         out bad when it is read is replaced under 'skip' by the next readable one, which depends
         on the files alone and not on who reads them.
       check: 'decode' reads every pixel; 'header' only opens files, for millions of them.
-      min_side: pixels, the shortest side a good picture may have.
+      min_side: pixels, the shortest side a good image may have.
       max_bad_share: with 'skip', the share of bad files past which they are refused after all.
       at_least: pixels; a large JPEG may be decoded at a fraction of its size if its shorter side
         keeps so many. 0 decodes everything at full size.
 
     Raises:
-      UserError: no folder, no pictures, no usable picture, or a bad one under 'refuse'.
+      UserError: no folder, no images, no usable image, or a bad one under 'refuse'.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class FolderSource:
         self.max_bad_share = max_bad_share
         self.at_least = max(at_least, min_side) if at_least else 0
         self._warned: set[str] = set()
-        found = find_pictures(self.directory)
+        found = find_images(self.directory)
         faults = _faults(found, self._read if check == "decode" else self._check_header)
         if faults:
             self._report(faults, len(found))
@@ -111,7 +111,7 @@ class FolderSource:
         return len(self.names)
 
     def __getitem__(self, index: int) -> np.ndarray:
-        """Picture `index`, uint8 (H, W, 3) RGB.
+        """Image `index`, uint8 (H, W, 3) RGB.
 
         Raises:
           UserError: the file is bad after all, and bad files are refused or none is left.
@@ -126,27 +126,27 @@ class FolderSource:
                 if name not in self._warned:
                     self._warned.add(name)
                     self._count(str(error))
-        raise UserError(f"{self.directory}: none of its {len(self)} pictures can be read any more")
+        raise UserError(f"{self.directory}: none of its {len(self)} images can be read any more")
 
     def __repr__(self) -> str:
-        """Number of pictures and a digest of their names in order."""
-        return f"FolderSource(pictures={len(self)}, names={digest(self.names)!r})"
+        """Number of images and a digest of their names in order."""
+        return f"FolderSource(images={len(self)}, names={digest(self.names)!r})"
 
     def _count(self, error: str) -> None:
         """Names a file that turned out bad, once; refuses to go on with too many of them."""
         bad = len(self._warned)
-        text = f"{self.directory}: {error}; the next picture is used, {bad} are bad so far"
+        text = f"{self.directory}: {error}; the next image is used, {bad} are bad so far"
         if bad > self.max_bad_share * len(self):
             raise UserError(f"{text}: {self._too_many()}")
         logging.warning("%s", text)
 
     def _read(self, name: str) -> np.ndarray:
-        picture = read_picture(self.directory / name, name, at_least=self.at_least)
-        self._check_side(name, picture.shape[:2])
-        return picture
+        image = read_image(self.directory / name, name, at_least=self.at_least)
+        self._check_side(name, image.shape[:2])
+        return image
 
     def _check_header(self, name: str) -> None:
-        self._check_side(name, picture_size(self.directory / name, name))
+        self._check_side(name, image_size(self.directory / name, name))
 
     def _check_side(self, name: str, sides: tuple[int, ...]) -> None:
         if min(sides) < self.min_side:
@@ -161,7 +161,7 @@ class FolderSource:
     def _report(self, faults: list[tuple[str, str]], found: int) -> None:
         shown = "; ".join(reason for _, reason in faults[:NAMES_SHOWN])
         more = len(faults) - NAMES_SHOWN
-        text = f"{self.directory}: {len(faults)} of {found} pictures cannot be used: {shown}"
+        text = f"{self.directory}: {len(faults)} of {found} images cannot be used: {shown}"
         text += f"; and {more} more" if more > 0 else ""
         if len(faults) == found:
             raise UserError(f"{text}; mend them or name another folder")
@@ -172,12 +172,12 @@ class FolderSource:
         logging.warning("%s; they are skipped", text)
 
 
-def open_pictures(options: PictureOptions, *, training: bool) -> PictureSource:
+def open_images(options: ImageOptions, *, training: bool) -> ImageSource:
     """Opens the source that section `data` names.
 
     Args:
       options: the section.
-      training: the training pictures, else the held-out ones.
+      training: the training images, else the held-out ones.
 
     Raises:
       UserError: the source is missing or unusable.
@@ -190,8 +190,8 @@ def open_pictures(options: PictureOptions, *, training: bool) -> PictureSource:
     key = "train_path" if training else "evaluation_path"
     directory = getattr(options, key)
     if not directory:
-        raise UserError(f"data.source = 'folder' needs data.{key}, a folder of pictures")
-    # What is shrunk afterwards need not be decoded whole; held-out pictures are, to be exact.
+        raise UserError(f"data.source = 'folder' needs data.{key}, a folder of images")
+    # What is shrunk afterwards need not be decoded whole; held-out images are, to be exact.
     at_least = options.resize_max if training else 0
     return FolderSource(
         directory,
@@ -217,7 +217,7 @@ def _faults(names: Sequence[str], check: Callable[[str], object]) -> list[tuple[
     with ThreadPool(min(32, 2 * (os.cpu_count() or 1))) as pool:
         checked = tqdm(
             pool.imap(fault, names, chunksize=16),
-            desc="checking pictures",
+            desc="checking images",
             total=len(names),
             disable=len(names) <= FILES_WITHOUT_PROGRESS,
         )
@@ -229,10 +229,10 @@ def _photo(name: str) -> np.ndarray:
     if name in ("china", "flower"):
         from sklearn.datasets import load_sample_image
 
-        picture = np.array(load_sample_image(f"{name}.jpg"))
+        image = np.array(load_sample_image(f"{name}.jpg"))
     else:
         import skimage.data
 
-        picture = getattr(skimage.data, name)()
-    picture.flags.writeable = False
-    return picture
+        image = getattr(skimage.data, name)()
+    image.flags.writeable = False
+    return image

@@ -1,4 +1,4 @@
-"""Pictures of a prepared TensorFlow Datasets set, read without TensorFlow: uint8 (H, W, 3) RGB."""
+"""Images of a prepared TensorFlow Datasets set, read without TensorFlow: uint8 (H, W, 3) RGB."""
 
 import io
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from madf_jax.data.pictures import read_picture
+from madf_jax.data.images import read_image
 from madf_jax.errors import UserError
 
 
@@ -32,12 +32,12 @@ class TfdsSource:
         return len(self._records)
 
     def __getitem__(self, index: int) -> np.ndarray:
-        """Picture `index`, uint8 (H, W, 3) RGB."""
+        """Image `index`, uint8 (H, W, 3) RGB."""
         encoded = self._records[index]["image"]
-        return read_picture(io.BytesIO(encoded), f"{self.name}, {self.split}, record {index}")
+        return read_image(io.BytesIO(encoded), f"{self.name}, {self.split}, record {index}")
 
     def __repr__(self) -> str:
-        return f"TfdsSource({self.name!r}, {self.split!r}, pictures={len(self)})"
+        return f"TfdsSource({self.name!r}, {self.split!r}, images={len(self)})"
 
 
 def _open_tfds(name: str, split: str, data_dir: str) -> Sequence[dict[str, Any]]:

@@ -1,66 +1,66 @@
-"""One picture of any size to one square: uint8 (H, W, 3) in, uint8 (S, S, 3) out.
+"""One image of any size to one square: uint8 (H, W, 3) in, uint8 (S, S, 3) out.
 
-A crop is placed on the picture's own pixels and only then resized: the same as resizing first, but
-for the rounding of its place, and many times cheaper for a large picture.
+A crop is placed on the image's own pixels and only then resized: the same as resizing first, but
+for the rounding of its place, and many times cheaper for a large image.
 """
 
 import cv2
 import numpy as np
 
-# Pictures are made by many threads already.
+# Images are made by many threads already.
 cv2.setNumThreads(1)
 
 
 def random_crop(
-    picture: np.ndarray,
+    image: np.ndarray,
     rng: np.random.Generator,
     *,
     size: int,
     resize_min: int,
     resize_max: int,
     flip: bool,
-    colour_variation: float = 0.0,
+    channel_jitter: float = 0.0,
 ) -> np.ndarray:
     """Resizes the shorter side to a drawn length, crops a square anywhere, mirrors half of them.
 
     Args:
-      picture: uint8 (H, W, 3).
-      rng: consumed: length, top, left, flip, colours.
+      image: uint8 (H, W, 3).
+      rng: consumed: length, top, left, flip, colors.
       size: S in pixels, at most `resize_min`.
       resize_min: shortest length of the resized shorter side.
       resize_max: longest, included.
       flip: mirror left and right with probability one half.
-      colour_variation: swap the channels at random and scale each by a factor drawn from
-        [1 - this, 1]; 0 leaves colours alone. For few photographs: a network that never saw a hue
+      channel_jitter: swap the channels at random and scale each by a factor drawn from
+        [1 - this, 1]; 0 leaves colors alone. For few photographs: a network that never saw a hue
         fills holes in it with one that it saw.
 
     Returns:
       uint8 (S, S, 3).
     """
     shorter = int(rng.integers(resize_min, resize_max, endpoint=True))
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     side = max(1, round(size * min(height, width) / shorter))
     top = int(rng.integers(height - side, endpoint=True))
     left = int(rng.integers(width - side, endpoint=True))
     mirror = rng.random() < 0.5 and flip
-    crop = _resized(picture[top : top + side, left : left + side], size)
-    if colour_variation:
-        gains = 1 - colour_variation * rng.random(3)
+    crop = _resized(image[top : top + side, left : left + side], size)
+    if channel_jitter:
+        gains = 1 - channel_jitter * rng.random(3)
         crop = np.rint(crop[..., rng.permutation(3)] * gains).astype(np.uint8)
     return cv2.flip(crop, 1) if mirror else crop
 
 
-def centre_crop(picture: np.ndarray, rng: np.random.Generator, *, size: int) -> np.ndarray:
-    """The largest centred square, resized to (S, S, 3); `rng` is not used."""
-    height, width = picture.shape[:2]
+def center_crop(image: np.ndarray, rng: np.random.Generator, *, size: int) -> np.ndarray:
+    """The largest centered square, resized to (S, S, 3); `rng` is not used."""
+    height, width = image.shape[:2]
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
-    return _resized(picture[top : top + side, left : left + side], size)
+    return _resized(image[top : top + side, left : left + side], size)
 
 
-def squash(picture: np.ndarray, rng: np.random.Generator, *, size: int) -> np.ndarray:
-    """The whole picture as (S, S, 3), as the PyTorch reference tests; `rng` is not used."""
-    return _resized(picture, size)
+def squash(image: np.ndarray, rng: np.random.Generator, *, size: int) -> np.ndarray:
+    """The whole image as (S, S, 3), as the PyTorch reference tests; `rng` is not used."""
+    return _resized(image, size)
 
 
 def _resized(region: np.ndarray, size: int) -> np.ndarray:

@@ -1,1 +1,1 @@
-"""Painting held-out pictures, scoring them beside classical methods, and reporting it."""
+"""Painting held-out images, scoring them beside classical methods, and reporting it."""

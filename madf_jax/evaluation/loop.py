@@ -1,4 +1,4 @@
-"""The evaluation of a run: newest checkpoint, held-out pictures, report."""
+"""The evaluation of a run: newest checkpoint, held-out images, report."""
 
 from pathlib import Path
 from typing import Any
@@ -8,14 +8,14 @@ import ml_collections
 from absl import logging
 from tqdm import tqdm
 
+from madf_jax.checkpoints.manager import Checkpoints
+from madf_jax.config.sections import Setup, abstract_state, from_config
 from madf_jax.data.pipeline import evaluation_dataset, iterate
 from madf_jax.errors import UserError
 from madf_jax.evaluation import report
-from madf_jax.evaluation.painter import make_painter
 from madf_jax.evaluation.scoring import score_examples
 from madf_jax.files import make_directory
-from madf_jax.run.checkpoints import Checkpoints
-from madf_jax.run.setup import Setup, abstract_state, from_config
+from madf_jax.inference.painter import make_painter
 
 
 def evaluate(config: ml_collections.ConfigDict, workdir: Path, output: Path) -> dict[str, Any]:
@@ -30,7 +30,7 @@ def evaluate(config: ml_collections.ConfigDict, workdir: Path, output: Path) -> 
         What `evaluation.json` holds.
 
     Raises:
-        UserError: no checkpoint, or one of another config; the held-out pictures can't be read,
+        UserError: no checkpoint, or one of another config; the held-out images can't be read,
             and a report of before stands as it was; or the report can't be written.
     """
     setup = from_config(config)

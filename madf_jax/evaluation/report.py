@@ -1,4 +1,4 @@
-"""What an evaluation leaves: a table, `evaluation.json`, `evaluation.csv` and picture grids."""
+"""What an evaluation leaves: a table, `evaluation.json`, `evaluation.csv` and image grids."""
 
 import csv
 import io
@@ -19,7 +19,7 @@ Scores = Mapping[str, Mapping[str, float]]
 
 _UNITS = {"psnr": "PSNR dB", "ssim": "SSIM", "l1": "L1 %", "hole_l1": "hole L1 %"}
 _MIN_TILE = 192
-_GREY = 128
+_GRAY = 128
 
 
 def summarize(scores: Sequence[Scores], facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -89,9 +89,9 @@ def write_grids(directory: Path, rows: Sequence[Image.Image]) -> None:
 
 
 def draw_example(example: Example) -> Image.Image:
-    """A labelled row: masked, classical fillings, the network's output and composite, original."""
+    """A labeled row: masked, classical fillings, the network's output and composite, original."""
     psnr = {method: f"{values['psnr']:.1f} dB" for method, values in example.scores.items()}
-    masked = np.where(example.mask > 0, example.image, np.uint8(_GREY))
+    masked = np.where(example.mask > 0, example.image, np.uint8(_GRAY))
     fillings = [
         (f"{method.replace('_', ' ')} {psnr[method]}", example.composites[method])
         for method in METHODS[1:]
@@ -103,24 +103,24 @@ def draw_example(example: Example) -> Image.Image:
         (f"composite {psnr[METHODS[0]]}", example.composites[METHODS[0]]),
         ("original", example.image),
     ]
-    return _labelled_row(tiles)
+    return _labeled_row(tiles)
 
 
-def picture_rows(*columns: np.ndarray) -> np.ndarray:
-    """Batches of pictures side by side: each (N, H, W, 3) to one (N * H, columns * W, 3)."""
+def image_rows(*columns: np.ndarray) -> np.ndarray:
+    """Batches of images side by side: each (N, H, W, 3) to one (N * H, columns * W, 3)."""
     wide = np.concatenate(columns, axis=2)
     return wide.reshape(-1, *wide.shape[2:])
 
 
-def _labelled_row(tiles: Sequence[tuple[str, np.ndarray]]) -> Image.Image:
+def _labeled_row(tiles: Sequence[tuple[str, np.ndarray]]) -> Image.Image:
     height, width = tiles[0][1].shape[:2]
     factor = max(1, round(_MIN_TILE / width))
     tile, header = (width * factor, height * factor), 16
     row = Image.new("RGB", (len(tiles) * tile[0], tile[1] + header), "white")
     draw = ImageDraw.Draw(row)
-    for index, (label, picture) in enumerate(tiles):
-        # Nearest neighbour: what is looked at are the pixels that were scored.
-        enlarged = Image.fromarray(picture).resize(tile, Image.Resampling.NEAREST)
+    for index, (label, image) in enumerate(tiles):
+        # Nearest neighbor: what is looked at are the pixels that were scored.
+        enlarged = Image.fromarray(image).resize(tile, Image.Resampling.NEAREST)
         row.paste(enlarged, (index * tile[0], header))
         draw.text((index * tile[0] + 4, 2), label, fill="black")
     return row

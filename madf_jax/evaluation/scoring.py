@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from madf_jax.evaluation.painter import Painter
-from madf_jax.metrics.baselines import BASELINES
+from madf_jax.inference.classical import BASELINES
+from madf_jax.inference.painter import Painter
 from madf_jax.metrics.image_quality import all_metrics, psnr
 
 NETWORK = "madf"
@@ -15,7 +15,7 @@ METHODS = (NETWORK, *BASELINES)
 
 
 class Example(NamedTuple):
-    """One held-out picture and what became of it. Pictures are uint8 (H, W, 3).
+    """One held-out image and what became of it. Images are uint8 (H, W, 3).
 
     Attributes:
         image: the original.
@@ -48,7 +48,7 @@ def paint_batches(
 def score_examples(
     painter: Painter, variables: Any, batches: Iterable[dict[str, np.ndarray]], batch_size: int
 ) -> Iterator[Example]:
-    """Scores the network and every baseline on the same pictures and masks.
+    """Scores the network and every baseline on the same images and masks.
 
     Args:
         painter: from `make_painter`.
@@ -72,6 +72,6 @@ def mean_psnr(
 
 
 def mean(values: list[float]) -> float:
-    """Mean of the finite values (PSNR is infinite for equal pictures); NaN if there are none."""
+    """Mean of the finite values (PSNR is infinite for equal images); NaN if there are none."""
     finite = [value for value in values if math.isfinite(value)]
     return sum(finite) / len(finite) if finite else math.nan

@@ -1,11 +1,11 @@
-"""Picture metrics of the inpainting literature, computed by scikit-image on 8-bit composites."""
+"""Image metrics of the inpainting literature, computed by scikit-image on 8-bit composites."""
 
 import numpy as np
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 
 def psnr(painted: np.ndarray, original: np.ndarray) -> float:
-    """Peak signal-to-noise ratio, decibels; infinite for identical pictures."""
+    """Peak signal-to-noise ratio, decibels; infinite for identical images."""
     if np.array_equal(painted, original):
         return float("inf")
     return float(peak_signal_noise_ratio(original, painted, data_range=255))
@@ -58,7 +58,7 @@ def all_metrics(painted: np.ndarray, original: np.ndarray, mask: np.ndarray) -> 
     given = (painted.shape, original.shape, mask.shape)
     if given != expected or {painted.dtype, original.dtype} != {np.dtype(np.uint8)}:
         raise ValueError(
-            f"metrics take two uint8 pictures (H, W, 3) and a mask (H, W, 1), got {given}, "
+            f"metrics take two uint8 images (H, W, 3) and a mask (H, W, 1), got {given}, "
             f"{painted.dtype} and {original.dtype}"
         )
     return {

@@ -7,9 +7,9 @@ import jax
 import jax.numpy as jnp
 from flax.typing import Dtype
 
-from madf_jax.convolution import Conv, convolution
+from madf_jax.layers.convolution import Conv, convolution
 from madf_jax.network.normalization import BatchNorm, PointwiseNorm
-from madf_jax.network.rematerialisation import level_call
+from madf_jax.network.rematerialization import level_call
 from madf_jax.network.upsampling import TransposedConv, upsample
 
 _SLOPE = 0.2
@@ -20,7 +20,7 @@ class RecoveryLevel(nn.Module):
 
     Attributes:
         width: channels out.
-        last: level 1, which gives a picture: no normalisation, no activation.
+        last: level 1, which gives an image: no normalization, no activation.
         axis_name: as in `BatchNorm`.
         dtype: of computation.
         param_dtype: of storage.
@@ -48,7 +48,7 @@ class RecoveryLevel(nn.Module):
 
 
 class RecoveryDecoder(nn.Module):
-    """The first decoder, which recovers the picture from the skip connections.
+    """The first decoder, which recovers the image from the skip connections.
 
     Attributes:
         axis_name: as in `BatchNorm`.
@@ -71,7 +71,7 @@ class RecoveryDecoder(nn.Module):
             train: as in `BatchNorm`.
 
         Returns:
-            r_0 .. r_{L-1}: r_0 is the picture out_0 (N, H, W, 3), the others guide the first
+            r_0 .. r_{L-1}: r_0 is the image out_0 (N, H, W, 3), the others guide the first
             refinement decoder.
         """
         features = [skips[-1]]
@@ -115,8 +115,8 @@ class RefinementLevel(nn.Module):
         return nn.leaky_relu(norm(x, guide, train=train), _SLOPE)
 
 
-class PictureConv(nn.Module):
-    """1x1 convolution to a picture, of features at half of its size and of channels at its size.
+class ImageConv(nn.Module):
+    """1x1 convolution to an image, of features at half of its size and of channels at its size.
 
     It stands for doubling the features and convolving everything. Doubling keeps sums of channels,
     so here three channels are doubled instead of all. Exact.
@@ -174,12 +174,12 @@ class RefinementDecoder(nn.Module):
         Args:
             skips: e_0 .. e_L of the encoder; only e_0 and e_L are read.
             guides: features of the decoder before at levels 0 .. L - 1; level 0 is not read.
-            outputs: the pictures of all decoders before, each (N, H, W, 3).
+            outputs: the images of all decoders before, each (N, H, W, 3).
             train: as in `BatchNorm`.
 
         Returns:
-            The picture (N, H, W, 3), and this decoder's features at levels 0 .. L - 1 (level 0 is
-            the picture).
+            The image (N, H, W, 3), and this decoder's features at levels 0 .. L - 1 (level 0 is
+            the image).
         """
         types = {"dtype": self.dtype, "param_dtype": self.param_dtype}
         features = [skips[-1]]
@@ -194,5 +194,5 @@ class RefinementDecoder(nn.Module):
             call = level_call(level, self.remat, train=train)
             features.append(call(features[-1], guides[i - 1]))
         seen = jnp.concatenate([*outputs, skips[0]], axis=-1)
-        picture = PictureConv(name="output", **types)(features[-1], seen)
-        return picture, [picture, *features[:0:-1]]
+        image = ImageConv(name="output", **types)(features[-1], seen)
+        return image, [image, *features[:0:-1]]

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from flax.typing import Dtype, Initializer
 from jax import lax
 
-from madf_jax.convolution import convolution
+from madf_jax.layers.convolution import convolution
 
 Form = Literal["factored", "patches"]
 
@@ -63,7 +63,7 @@ def filter_factored(
 
 
 def _filter_init(share: float) -> Initializer:
-    """He initialisation of the generated filters, `share` of their variance from this parameter."""
+    """He initialization of the generated filters, `share` of their variance from this parameter."""
 
     def init(key: jax.Array, shape: tuple[int, ...], dtype: Dtype = jnp.float32) -> jax.Array:
         fan_in = math.prod(shape[:3])
@@ -73,7 +73,7 @@ def _filter_init(share: float) -> Initializer:
 
 
 class DynamicFilters(nn.Module):
-    """Filters a picture with filters generated from mask features.
+    """Filters an image with filters generated from mask features.
 
     Attributes:
         width: channels out, O.

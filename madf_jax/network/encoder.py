@@ -7,9 +7,9 @@ import jax
 import jax.numpy as jnp
 from flax.typing import Dtype
 
-from madf_jax.convolution import Conv
+from madf_jax.layers.convolution import Conv
 from madf_jax.network.dynamic_filtering import DynamicFilters, Form
-from madf_jax.network.rematerialisation import level_call
+from madf_jax.network.rematerialization import level_call
 
 
 class EncoderLevel(nn.Module):
@@ -37,7 +37,7 @@ class EncoderLevel(nn.Module):
     def __call__(
         self, features: jax.Array, mask_features: jax.Array
     ) -> tuple[jax.Array, jax.Array, jax.Array]:
-        """Halves the picture.
+        """Halves the image.
 
         Args:
             features: (N, H, W, C).

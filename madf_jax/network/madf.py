@@ -10,7 +10,7 @@ from flax.typing import Dtype
 from madf_jax.network.decoders import RecoveryDecoder, RefinementDecoder
 from madf_jax.network.dynamic_filtering import Form
 from madf_jax.network.encoder import Encoder
-from madf_jax.network.rematerialisation import Remat
+from madf_jax.network.rematerialization import Remat
 
 
 class MADF(nn.Module):
@@ -19,7 +19,7 @@ class MADF(nn.Module):
     The defaults are the setting of the PyTorch reference: 85,139,966 parameters.
 
     Attributes:
-        depth: levels of the encoder, L >= 3; both sides of a picture must be multiples of 2**L.
+        depth: levels of the encoder, L >= 3; both sides of an image must be multiples of 2**L.
         refinements: refinement decoders, J >= 0.
         kernel_sizes: kernel sizes of the encoder by level; the last entry serves all deeper levels,
             here and below.
@@ -30,7 +30,7 @@ class MADF(nn.Module):
         filtering: 'factored' or 'patches', two forms of the same function (`dynamic_filtering`).
         remat: what the backward pass computes anew instead of keeping it: 'none', the levels of the
             'decoders', or 'everything', the encoder's levels too. Changes memory and time only.
-        axis_name: mapped axis over which batch statistics are synchronised; None takes each
+        axis_name: mapped axis over which batch statistics are synchronized; None takes each
             device's own.
         dtype: of computation; None takes the promoted dtype of inputs and parameters.
         param_dtype: of storage.
@@ -54,14 +54,14 @@ class MADF(nn.Module):
         """Paints.
 
         Args:
-            image: (N, H, W, 3), float, ImageNet-normalised; pixels under holes are not read.
+            image: (N, H, W, 3), float, ImageNet-normalized; pixels under holes are not read.
             mask: (N, H, W, 1), 1 = known, 0 = hole, any real dtype.
-            train: normalise by the batch's statistics and update the running ones (`batch_stats`
+            train: normalize by the batch's statistics and update the running ones (`batch_stats`
                 must be mutable).
 
         Returns:
-            The J + 1 pictures of the cascade from coarse to fine, each (N, H, W, 3),
-            ImageNet-normalised.
+            The J + 1 images of the cascade from coarse to fine, each (N, H, W, 3),
+            ImageNet-normalized.
 
         Raises:
             ValueError: wrong rank, channels or size.

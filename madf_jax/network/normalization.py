@@ -1,4 +1,4 @@
-"""Batch normalisation as PyTorch keeps its statistics, and point-wise normalization."""
+"""Batch normalization as PyTorch keeps its statistics, and point-wise normalization."""
 
 import flax.linen as nn
 import jax
@@ -6,21 +6,21 @@ import jax.numpy as jnp
 from flax.typing import Dtype
 from jax import lax
 
-from madf_jax.convolution import Conv
+from madf_jax.layers.convolution import Conv
 
 
 class BatchNorm(nn.Module):
-    """Batch normalisation over N, H, W with the running statistics of PyTorch.
+    """Batch normalization over N, H, W with the running statistics of PyTorch.
 
     It differs from `flax.linen.BatchNorm` where released weights need it: the running variance is
-    the unbiased one, n / (n - 1) times the variance that normalises, and the number of batches seen
+    the unbiased one, n / (n - 1) times the variance that normalizes, and the number of batches seen
     is kept beside it.
 
     Variables in `batch_stats`: `mean` and `var` (C,), at least float32, and `count`, int32 scalar.
 
     Attributes:
         affine: whether to scale and shift by parameters.
-        axis_name: mapped axis over which the statistics are taken together (synchronised); None
+        axis_name: mapped axis over which the statistics are taken together (synchronized); None
             takes each device's own.
         momentum: share of the running statistics that a batch leaves in place.
         epsilon: added to the variance.
@@ -37,7 +37,7 @@ class BatchNorm(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
-        """Normalises.
+        """Normalizes.
 
         Args:
             x: (N, H, W, C).
@@ -72,13 +72,13 @@ class BatchNorm(nn.Module):
     def _batch_statistics(self, x: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
         """Mean, biased and unbiased variance of a batch, each (C,)."""
         axes, n = (0, 1, 2), x.size // x.shape[-1]
-        synchronised = self.axis_name is not None and not self.is_initializing()
+        synchronized = self.axis_name is not None and not self.is_initializing()
         mean = jnp.mean(x, axes)
-        if synchronised:
+        if synchronized:
             mean = lax.pmean(mean, self.axis_name)
             n *= lax.axis_size(self.axis_name)
         var = jnp.mean(jnp.square(x - mean), axes)
-        if synchronised:
+        if synchronized:
             var = lax.pmean(var, self.axis_name)
         return mean, var, var * (n / (n - 1))
 
@@ -102,7 +102,7 @@ class PointwiseNorm(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, guide: jax.Array, *, train: bool) -> jax.Array:
-        """Normalises `x` as `guide` says.
+        """Normalizes `x` as `guide` says.
 
         Args:
             x: (N, H, W, C).
@@ -114,7 +114,7 @@ class PointwiseNorm(nn.Module):
         """
         types = {"dtype": self.dtype, "param_dtype": self.param_dtype}
         he = nn.initializers.he_normal()
-        # Small, so that the cascade starts close to plain batch normalisation and trains stably
+        # Small, so that the cascade starts close to plain batch normalization and trains stably
         # however many decoders follow.
         small = nn.initializers.variance_scaling(0.01, "fan_in", "truncated_normal")
         shared = nn.relu(Conv(self.hidden, 3, kernel_init=he, name="shared", **types)(guide))

@@ -1,4 +1,4 @@
-"""Between 8-bit RGB pictures and the normalised pictures that the network and VGG read."""
+"""Between 8-bit RGB images and the normalized images that the network and VGG read."""
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +8,7 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 def normalize(image: jax.Array) -> jax.Array:
-    """Brings an 8-bit picture to ImageNet's mean 0 and standard deviation 1.
+    """Brings an 8-bit image to ImageNet's mean 0 and standard deviation 1.
 
     Args:
         image: (..., 3), uint8, RGB.
@@ -24,7 +24,7 @@ def denormalize(image: jax.Array) -> jax.Array:
     """The inverse of `normalize`, rounded and clipped to what a file can hold.
 
     Args:
-        image: (..., 3), float, ImageNet-normalised RGB.
+        image: (..., 3), float, ImageNet-normalized RGB.
 
     Returns:
         (..., 3), uint8, [0, 255].
@@ -35,7 +35,7 @@ def denormalize(image: jax.Array) -> jax.Array:
 
 
 def composite(image: jax.Array, output: jax.Array, mask: jax.Array) -> jax.Array:
-    """The painted picture: known pixels from `image`, holes from `output`.
+    """The painted image: known pixels from `image`, holes from `output`.
 
     Args:
         image: (N, H, W, 3), any dtype.

@@ -1,11 +1,11 @@
-"""The two ways the decoders double a picture's size."""
+"""The two ways the decoders double an image's size."""
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from flax.typing import Dtype
 
-from madf_jax.convolution import transposed_convolution
+from madf_jax.layers.convolution import transposed_convolution
 
 
 class TransposedConv(nn.Module):
@@ -33,6 +33,6 @@ class TransposedConv(nn.Module):
 
 
 def upsample(x: jax.Array) -> jax.Array:
-    """Bilinear doubling with half-pixel centres: (N, H, W, C) to (N, 2H, 2W, C)."""
+    """Bilinear doubling with half-pixel centers: (N, H, W, C) to (N, 2H, 2W, C)."""
     n, height, width, channels = x.shape
     return jax.image.resize(x, (n, 2 * height, 2 * width, channels), "bilinear")

@@ -69,7 +69,7 @@ class Objective:
 
         Raises:
             UserError: `style_indexing` is 'release' with more than three outputs, where the
-            reference's behaviour is not known.
+            reference's behavior is not known.
         """
         first = {"valid": 0, "hole": 0, "perceptual": 1, "style": 2, "tv": 2}[term]
         if not self.incremental_supervision:
@@ -95,10 +95,10 @@ def output_terms(
     """Every term of one output, unweighted.
 
     Args:
-        output: (N, H, W, 3), float, normalised.
-        image: (N, H, W, 3), float, normalised: what should have been painted.
+        output: (N, H, W, 3), float, normalized.
+        image: (N, H, W, 3), float, normalized: what should have been painted.
         mask: (N, H, W, 1), float, 1 = known.
-        features: VGG features of (N, H, W, 3) pictures; None leaves the perceptual and style terms
+        features: VGG features of (N, H, W, 3) images; None leaves the perceptual and style terms
             out.
         target: features of the first samples of `image`; the terms take as many of `output`.
 
@@ -113,7 +113,7 @@ def output_terms(
     }
     if features is not None and target is not None:
         n = len(target[0])
-        # One pass over both pictures: a larger batch uses the device better.
+        # One pass over both images: a larger batch uses the device better.
         both = features(jnp.concatenate([output[:n], composite[:n]]))
         halves = [phi[:n] for phi in both], [phi[n:] for phi in both]
         values["perceptual"] = _sum(terms.perceptual(half, target) for half in halves)
@@ -128,14 +128,14 @@ def total_loss(
     mask: jax.Array,
     features: FeatureFunction | None,
 ) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """The weighted sum that training minimises.
+    """The weighted sum that training minimizes.
 
     Args:
         objective: weights and supervision.
-        outputs: the pictures of the cascade, each (N, H, W, 3), float, normalised.
-        image: (N, H, W, 3), float, normalised.
+        outputs: the images of the cascade, each (N, H, W, 3), float, normalized.
+        image: (N, H, W, 3), float, normalized.
         mask: (N, H, W, 1), any real dtype, 1 = known.
-        features: VGG features of pictures; may be None if no weight needs them.
+        features: VGG features of images; may be None if no weight needs them.
 
     Returns:
         The total, and each term's unweighted sum over the outputs it supervises; terms of weight 0

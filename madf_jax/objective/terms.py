@@ -1,6 +1,6 @@
 """The five loss terms, each a mean over all elements, for one output of the cascade.
 
-Axes as in `madf_jax.network`; pictures are ImageNet-normalised, `mask` is 1 = known. Every term is
+Axes as in `madf_jax.network`; images are ImageNet-normalized, `mask` is 1 = known. Every term is
 a scalar >= 0. Formulas: section 2 of the facts on the PyTorch reference; paper, III-E.
 """
 
@@ -17,7 +17,7 @@ def mean_absolute_error(a: jax.Array, b: jax.Array) -> jax.Array:
 
 
 def valid(output: jax.Array, image: jax.Array, mask: jax.Array) -> jax.Array:
-    """Reconstruction of what is known: (N, H, W, 3) pictures, (N, H, W, 1) mask."""
+    """Reconstruction of what is known: (N, H, W, 3) images, (N, H, W, 1) mask."""
     return mean_absolute_error(mask * output, mask * image)
 
 
@@ -26,10 +26,10 @@ def hole(output: jax.Array, image: jax.Array, mask: jax.Array) -> jax.Array:
     return mean_absolute_error((1 - mask) * output, (1 - mask) * image)
 
 
-def total_variation(picture: jax.Array) -> jax.Array:
+def total_variation(image: jax.Array) -> jax.Array:
     """Mean absolute horizontal plus mean absolute vertical difference of (N, H, W, 3)."""
-    return mean_absolute_error(picture[:, :, 1:], picture[:, :, :-1]) + mean_absolute_error(
-        picture[:, 1:], picture[:, :-1]
+    return mean_absolute_error(image[:, :, 1:], image[:, :, :-1]) + mean_absolute_error(
+        image[:, 1:], image[:, :-1]
     )
 
 

@@ -1,84 +1,44 @@
-"""The command `compile`: prints what a config's training step needs of a device."""
+"""The command `compile`."""
 
-import ml_collections
+import argparse
 
-from madf_jax.planning.chips import gpu_devices, tpu_devices
-from madf_jax.planning.plan import Plan, TooLarge, largest, make_plan
-from madf_jax.run.setup import from_config
-
-_GB = 1e9
+from madf_jax.terminal import Subparsers
 
 
-def compile_step(
-    config: ml_collections.ConfigDict,
-    topology: str | None,
-    target: str | None,
-    *,
-    search: bool,
-) -> int:
-    """Compiles and prints. The environment must have been prepared (`environment`).
-
-    Args:
-        config: of the run.
-        topology: a TPU slice, or None.
-        target: a GPU, or None.
-        search: find the largest batch per device that fits, too.
-
-    Returns:
-        0, or 1 if the step does not fit.
-
-    Raises:
-        UserError: the config, the topology or the step is no good.
-    """
-    setup = from_config(config)
-    chip, devices = gpu_devices(target or "") if topology is None else tpu_devices(topology)
-    total, count = setup.training.batch_size, len(devices)
-    parts = setup.training.accumulate_steps
-    batch = parts * -(-total // (count * parts))
-    if total % (count * parts):
-        print(
-            f"training.batch_size {total} does not divide by {count} devices: compiling for "
-            f"{batch} a device, {batch * count} in all"
-        )
-    try:
-        plan = make_plan(setup, chip, devices, batch)
-        print(format_plan(plan))
-        fits = plan.fits
-    except TooLarge as error:
-        print(f"does not fit in {chip.memory / _GB:.1f} GB: {error}")
-        fits = False
-    if search:
-
-        def needed(multiple: int) -> float:
-            batch = parts * multiple
-            try:
-                found: float = make_plan(setup, chip, devices, batch).needed
-            except TooLarge:
-                found = float("inf")
-            print(f"batch {batch} a device: {found / _GB:.2f} GB", flush=True)
-            return found
-
-        print(f"largest batch per device that fits: {parts * largest(needed, chip.memory)}")
-    return 0 if fits else 1
+def add_commands(commands: Subparsers) -> None:
+    """Adds this room's parsers to those of `python -m madf_jax`."""
+    _add_compile(commands)
 
 
-def format_plan(plan: Plan) -> str:
-    """A few lines for a person."""
-    work, step = "not counted by this compiler", "no floor known"
-    if plan.flop:
-        work = f"{plan.flop / 1e12:.3f} TFLOP, {plan.accessed / _GB:.1f} GB accessed"
-        bound = plan.accessed / plan.chip.bandwidth
-        by = "memory" if plan.floor == bound else "arithmetic"
-        step = f"at least {1e3 * plan.floor:.1f} ms, bound by {by}"
-    return "\n".join(
-        [
-            f"{plan.chip.name}, {plan.devices} devices, {plan.batch} pictures on each; "
-            f"compiled in {plan.compile_seconds:.0f} s. Per device and step:",
-            f"  memory      {plan.needed / _GB:.2f} GB of {plan.chip.memory / _GB:.1f} GB: "
-            f"arguments {plan.arguments / _GB:.2f}, temporaries {plan.temporaries / _GB:.2f}, "
-            f"output {plan.outputs / _GB:.2f}, program {plan.program / _GB:.2f}",
-            f"  work        {work}",
-            f"  step        {step}",
-            f"  fits        {'yes' if plan.fits else 'no'}",
-        ]
+def _add_compile(commands: Subparsers) -> None:
+    parser = commands.add_parser(
+        "compile",
+        help="what training needs on a TPU or GPU that is not here",
+        description="Compiles the real training step of a config with the compiler of the target, "
+        "on this CPU, and prints memory, work and the least time of a step for each device. Exits "
+        "with 1 if it does not fit.",
+        epilog="--config.section.key=value changes the config.",
+        allow_abbrev=False,
     )
+    parser.add_argument(
+        "--config", metavar="FILE", required=True, help="such as configs/places2.py"
+    )
+    target = parser.add_mutually_exclusive_group(required=True)
+    target.add_argument("--topology", metavar="CHIP:SIDES", help="a TPU slice, such as v5e:4x4")
+    target.add_argument("--target", choices=("h100",), help="one GPU")
+    parser.add_argument(
+        "--search", action="store_true", help="find the largest batch per device that fits, too"
+    )
+    parser.set_defaults(run=_compile, takes_config_flags=True)
+
+
+def _compile(args: argparse.Namespace) -> int:
+    from madf_jax.config.flags import read_config
+    from madf_jax.planning.environment import use_compiler
+
+    config = read_config([f"--config={args.config}", *args.rest])
+    use_compiler("cuda" if args.topology is None else "tpu")
+    from madf_jax.planning.compile import compile_step
+    from madf_jax.planning.isolated import run_apart
+
+    return run_apart(compile_step, config, args.topology, args.target, search=args.search)

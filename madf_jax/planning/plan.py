@@ -8,9 +8,9 @@ from typing import Any
 
 import jax
 
+from madf_jax.config.sections import Setup
 from madf_jax.errors import UserError
 from madf_jax.planning.chips import Chip
-from madf_jax.run.setup import Setup
 from madf_jax.training.parallel import data_mesh
 from madf_jax.training.program import lower_step, map_step
 
@@ -22,7 +22,7 @@ class Plan:
     Attributes:
         chip: the device.
         devices: how many of them the step runs on.
-        batch: pictures.
+        batch: images.
         arguments: bytes of state, batch and frozen weights.
         outputs: bytes of results that are not written over arguments.
         temporaries: bytes.
@@ -61,7 +61,7 @@ class TooLarge(Exception):
 
 
 def make_plan(setup: Setup, chip: Chip, devices: Sequence[jax.Device], batch: int) -> Plan:
-    """Compiles the config's step for `batch` pictures on each device.
+    """Compiles the config's step for `batch` images on each device.
 
     Raises:
         TooLarge: the compiler found no way to fit it.
@@ -106,7 +106,7 @@ def largest(needed: Callable[[int], float], capacity: float) -> int:
         capacity: bytes.
 
     Returns:
-        0 if not even one picture fits.
+        0 if not even one image fits.
     """
     tried: dict[int, float] = {}
     low, high, guess = 0, math.inf, 1

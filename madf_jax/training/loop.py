@@ -14,23 +14,23 @@ import numpy as np
 from absl import logging
 from clu import parameter_overview
 
+from madf_jax.checkpoints.manager import METRIC, Checkpoints, has_begun
+from madf_jax.config.identity import check_config, describe_job, write_config
+from madf_jax.config.sections import Setup, abstract_state, create_state, from_config, initial_state
 from madf_jax.data.pipeline import evaluation_dataset, iterate, training_data
 from madf_jax.errors import UserError
-from madf_jax.evaluation.painter import make_painter
-from madf_jax.evaluation.report import picture_rows
+from madf_jax.evaluation.report import image_rows
 from madf_jax.evaluation.scoring import mean_psnr
 from madf_jax.files import make_directory
-from madf_jax.run.checkpoints import METRIC, Checkpoints, has_begun
-from madf_jax.run.identity import check_config, describe_job, write_config
-from madf_jax.run.setup import Setup, abstract_state, create_state, from_config, initial_state
-from madf_jax.run.state import TrainState
+from madf_jax.inference.painter import make_painter
+from madf_jax.state.train_state import TrainState
 from madf_jax.training.feed import Feed
+from madf_jax.training.metric_logger import Profile, Watch
 from madf_jax.training.parallel import data_mesh, replicated
 from madf_jax.training.processes import require_agreement
 from madf_jax.training.program import compiled_step, kept_programs, map_step
 from madf_jax.training.step import Metrics
 from madf_jax.training.warm_start import require_fit, warm_start
-from madf_jax.training.watch import Profile, Watch
 from madf_jax.weights.checkpoint import Weights, read_weights
 from madf_jax.weights.checks import about
 from madf_jax.weights.vgg import load_vgg
@@ -111,7 +111,7 @@ def train(config: ml_collections.ConfigDict, workdir: Path) -> bool:
 
 
 class _Actions:
-    """What happens between steps beside watching: pictures, validations, checkpoints."""
+    """What happens between steps beside watching: images, validations, checkpoints."""
 
     def __init__(
         self,
@@ -129,8 +129,8 @@ class _Actions:
         """Does what is due after a step."""
         options = self._options
         self._watch.after(step, state, metrics)
-        if self._due(step, options.pictures_every):
-            self._watch.write_picture(step, "pictures", self._validation.pictures(state))
+        if self._due(step, options.images_every):
+            self._watch.write_image(step, "images", self._validation.images(state))
         if self._due(step, options.validate_every):
             self.save(step, state, {METRIC: self._validation.score(state)})
         elif self._due(step, options.checkpoint_every):
@@ -172,13 +172,13 @@ class _Validation:
         batches = iterate(self._dataset, self._loader)
         return mean_psnr(self._painter, _local(state.best_variables), batches, self._batch_size)
 
-    def pictures(self, state: TrainState) -> np.ndarray:
+    def images(self, state: TrainState) -> np.ndarray:
         """A grid (H, W, 3), uint8: masked, output, composite, original."""
         batch = self._dataset[0]
         image, mask = batch["image"][:_SHOWN], batch["mask"][:_SHOWN]
         output, composite = self._painter(_local(state.best_variables), image, mask)
         masked = np.where(mask > 0, image, np.uint8(128))
-        return picture_rows(masked, output, composite, image)
+        return image_rows(masked, output, composite, image)
 
 
 def _vgg_variables(setup: Setup) -> Any:

@@ -10,7 +10,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from madf_jax.errors import UserError
-from madf_jax.run.state import AXIS, TrainState
+from madf_jax.state.train_state import AXIS, TrainState
 from madf_jax.training.step import Metrics
 
 Step = Callable[[TrainState, Any, Any], tuple[TrainState, Metrics]]

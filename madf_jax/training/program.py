@@ -13,10 +13,10 @@ from absl import logging
 from jax.experimental.compilation_cache import compilation_cache
 from jax.sharding import Mesh
 
-from madf_jax.objective.vgg import VGG16
-from madf_jax.run.memory import return_freed
-from madf_jax.run.optimizer import make_optimizer
-from madf_jax.run.setup import Setup, abstract_state
+from madf_jax.config.sections import Setup, abstract_state
+from madf_jax.features.vgg import VGG16
+from madf_jax.memory import return_freed
+from madf_jax.state.optimizer import make_optimizer
 from madf_jax.training.parallel import Mapped, parallelize, replicated
 from madf_jax.training.step import train_step
 
@@ -40,7 +40,7 @@ def map_step(setup: Setup, mesh: Mesh) -> Mapped:
 
 
 def lower_step(setup: Setup, mesh: Mesh, mapped: Mapped, batch_size: int) -> jax.stages.Lowered:
-    """The traced step for batches of so many pictures over all devices; `.compile()` compiles it.
+    """The traced step for batches of so many images over all devices; `.compile()` compiles it.
 
     The devices of `mesh` need not be here: those of a topology will do.
     """
@@ -54,8 +54,8 @@ def lower_step(setup: Setup, mesh: Mesh, mapped: Mapped, batch_size: int) -> jax
 
 def abstract_vgg(sharding: jax.sharding.Sharding) -> Any:
     """Shapes of VGG-16's variables, placed as `sharding` says."""
-    picture = jax.ShapeDtypeStruct((1, 8, 8, 3), np.float32)
-    shapes = jax.eval_shape(VGG16().init, jax.random.key(0), picture)
+    image = jax.ShapeDtypeStruct((1, 8, 8, 3), np.float32)
+    shapes = jax.eval_shape(VGG16().init, jax.random.key(0), image)
     return jax.tree.map(
         lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), shapes
     )

@@ -8,10 +8,10 @@ import jax.numpy as jnp
 import optax
 from jax import lax
 
+from madf_jax.features.vgg import VGG16
 from madf_jax.network import MADF, normalize
 from madf_jax.objective.supervision import Objective, total_loss
-from madf_jax.objective.vgg import VGG16
-from madf_jax.run.state import AXIS, TrainState
+from madf_jax.state.train_state import AXIS, TrainState
 
 Batch = dict[str, jax.Array]
 Metrics = dict[str, jax.Array]
@@ -51,8 +51,8 @@ def train_step(
         devices: `loss`, each term of the objective, `grad_norm` and `skipped_in_row`.
     """
 
-    def features(picture: jax.Array) -> tuple[jax.Array, ...]:
-        return vgg.apply(vgg_variables, picture)
+    def features(image: jax.Array) -> tuple[jax.Array, ...]:
+        return vgg.apply(vgg_variables, image)
 
     if network.remat == "everything":
         features = jax.checkpoint(features)
@@ -67,7 +67,7 @@ def train_step(
         total, terms = total_loss(
             objective, outputs, image, mask, features if vgg_variables is not None else None
         )
-        # Inside the differentiated function: synchronised batch statistics couple the devices'
+        # Inside the differentiated function: synchronized batch statistics couple the devices'
         # losses.
         return _mean_over_devices(total), (terms, updates["batch_stats"])
 

@@ -7,8 +7,8 @@ import jax
 import numpy as np
 from absl import logging
 
-from madf_jax.run.optimizer import with_adam
-from madf_jax.run.state import TrainState
+from madf_jax.state.optimizer import with_adam
+from madf_jax.state.train_state import TrainState
 from madf_jax.weights.checkpoint import Weights
 from madf_jax.weights.generator import compare_with_network
 
@@ -16,7 +16,7 @@ from madf_jax.weights.generator import compare_with_network
 def warm_start(fresh: TrainState, weights: Weights, *, optimizer: bool) -> TrainState:
     """The state before the first step of a run that begins with `weights`.
 
-    Decoders that the weights lack stay as they were initialised, those that the network lacks are
+    Decoders that the weights lack stay as they were initialized, those that the network lacks are
     left out, and the log names both. The step begins at 0, so that the run's own schedule holds.
 
     Args:

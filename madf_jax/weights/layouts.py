@@ -62,7 +62,7 @@ def _phases_to_reference(kernel: np.ndarray) -> np.ndarray:
     return windows.reshape(*windows.shape[:2], 4, 4)[:, :, ::-1, ::-1]
 
 
-# (I, O, 4, 4) <-> (2, 2, I, 2, 2, O), taps and phases as in `madf_jax.convolution`.
+# (I, O, 4, 4) <-> (2, 2, I, 2, 2, O), taps and phases as in `madf_jax.layers.convolution`.
 # PyTorch's is the kernel of the convolution whose gradient it computes: windows are turned round.
 TRANSPOSED_CONVOLUTION = Layout(
     to_ours=_phases_to_ours,

@@ -34,8 +34,8 @@ def test_the_report_is_json_a_table_and_a_plot(tmp_path):
     assert all(row.keys() >= KEYS for row in content["rows"])
     assert content["rows"][1]["ratio"] == 9.2
     assert content["slopes"] == {"network": pytest.approx(0.966, abs=0.001)}
-    with Image.open(paths[2]) as picture:
-        assert picture.width > 500
+    with Image.open(paths[2]) as image:
+        assert image.width > 500
 
 
 def test_the_table_has_a_line_for_each_row_and_slope():

@@ -64,9 +64,9 @@ def test_stroke_width_is_a_share_of_the_side():
 def folder(tmp_path):
     """Three masks with a black bar of 10, 20 and 30 % at the left, beside white."""
     for i, columns in enumerate((10, 20, 30)):
-        grey = np.full((100, 100), 255, np.uint8)
-        grey[:, :columns] = 0
-        Image.fromarray(grey).save(tmp_path / f"{i}.png")
+        gray = np.full((100, 100), 255, np.uint8)
+        gray[:, :columns] = 0
+        Image.fromarray(gray).save(tmp_path / f"{i}.png")
     return tmp_path
 
 

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from madf_jax.data.options import LoaderOptions, MaskOptions, PictureOptions
+from madf_jax.data.options import ImageOptions, LoaderOptions, MaskOptions
 from madf_jax.data.pipeline import evaluation_dataset, iterate, training_data
 from madf_jax.errors import UserError
 
-PHOTOS = PictureOptions(size=32, resize_min=32, resize_max=96)
+PHOTOS = ImageOptions(size=32, resize_min=32, resize_max=96)
 MASKS = MaskOptions()
 
 
@@ -27,17 +27,17 @@ def assert_same(some, others):
 
 
 def numbered_folder(directory, count):
-    """Pictures whose red is their number."""
+    """Images whose red is their number."""
     for i in range(count):
         Image.new("RGB", (40, 40), (i, 0, 0)).save(directory / f"{i:03}.png")
-    return PictureOptions(
+    return ImageOptions(
         source="folder", train_path=str(directory), size=16, resize_min=16, resize_max=16
     )
 
 
-def train(pictures=PHOTOS, masks=MASKS, *, seed=7, batch_size=4, index=0, count=1):
+def train(images=PHOTOS, masks=MASKS, *, seed=7, batch_size=4, index=0, count=1):
     return training_data(
-        pictures, masks, seed=seed, batch_size=batch_size, process_index=index, process_count=count
+        images, masks, seed=seed, batch_size=batch_size, process_index=index, process_count=count
     )
 
 
@@ -90,7 +90,7 @@ def test_epochs_stay_permutations_when_batches_straddle_them(tmp_path):
 def test_crops_and_masks_differ_between_epochs(tmp_path):
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
     Image.fromarray(noise).save(tmp_path / "only.png")
-    options = PictureOptions(
+    options = ImageOptions(
         source="folder", train_path=str(tmp_path), size=16, resize_min=64, resize_max=64
     )
     batch = train(options, batch_size=8).dataset[0]
@@ -114,7 +114,7 @@ def test_fingerprint_notices_what_changes_batches(tmp_path):
         train().fingerprint,
         train(seed=8).fingerprint,
         train(batch_size=8).fingerprint,
-        train(PictureOptions(size=32, resize_min=32, resize_max=97)).fingerprint,
+        train(ImageOptions(size=32, resize_min=32, resize_max=97)).fingerprint,
         train(masks=MaskOptions(hole_max=0.5)).fingerprint,
         train(numbered_folder(tmp_path, 3)).fingerprint,
         train(numbered_folder(tmp_path, 4)).fingerprint,
@@ -122,8 +122,8 @@ def test_fingerprint_notices_what_changes_batches(tmp_path):
     assert len({json.dumps(p) for p in prints}) == len(prints)
 
 
-def evaluate(pictures=PHOTOS, masks=MASKS, *, count, batch_size=4, seed=1):
-    return evaluation_dataset(pictures, masks, seed=seed, count=count, batch_size=batch_size)
+def evaluate(images=PHOTOS, masks=MASKS, *, count, batch_size=4, seed=1):
+    return evaluation_dataset(images, masks, seed=seed, count=count, batch_size=batch_size)
 
 
 def test_evaluation_ends_with_a_smaller_batch():
@@ -133,9 +133,9 @@ def test_evaluation_ends_with_a_smaller_batch():
     assert_same(batches(dataset, 99), batches(evaluate(count=10), 99))
 
 
-def test_count_zero_is_every_picture_once_in_order(tmp_path):
+def test_count_zero_is_every_image_once_in_order(tmp_path):
     options = numbered_folder(tmp_path, 7)
-    options = PictureOptions(
+    options = ImageOptions(
         source="folder", evaluation_path=options.train_path, size=16, resize_min=16, resize_max=16
     )
     shown = batches(evaluate(options, count=0), 99)
@@ -148,17 +148,17 @@ def test_evaluation_examples_do_not_depend_on_count_or_batch_size():
 
 
 def test_random_evaluation_crops_differ_and_fixed_ones_do_not():
-    for crop, distinct in (("random", 6), ("centre", 2), ("squash", 2)):
-        options = PictureOptions(size=32, resize_min=32, resize_max=96, evaluation_crop=crop)
+    for crop, distinct in (("random", 6), ("center", 2), ("squash", 2)):
+        options = ImageOptions(size=32, resize_min=32, resize_max=96, evaluation_crop=crop)
         images = evaluate(options, count=6, batch_size=6)[0]["image"]
         assert len({image.tobytes() for image in images}) == distinct
 
 
-def test_evaluation_pairs_pictures_with_masks_by_index(tmp_path):
+def test_evaluation_pairs_images_with_masks_by_index(tmp_path):
     for i, columns in enumerate((4, 8, 12)):
-        grey = np.full((32, 32), 255, np.uint8)
-        grey[:, :columns] = 0
-        Image.fromarray(grey).save(tmp_path / f"{i}.png")
+        gray = np.full((32, 32), 255, np.uint8)
+        gray[:, :columns] = 0
+        Image.fromarray(gray).save(tmp_path / f"{i}.png")
     masks = MaskOptions(source="folder", evaluation_path=str(tmp_path))
     shown = evaluate(masks=masks, count=6, batch_size=6, seed=5)[0]["mask"]
     np.testing.assert_allclose(1 - shown.mean((1, 2, 3)), [1 / 8, 1 / 4, 3 / 8] * 2)
@@ -170,16 +170,16 @@ def test_evaluation_pairs_pictures_with_masks_by_index(tmp_path):
 @pytest.mark.parametrize(
     ("make", "key"),
     [
-        (lambda: PictureOptions(source="web"), r"data\.source must be one of 'photos', 'folder'"),
-        (lambda: PictureOptions(bad_files="drop"), r"data\.bad_files .*'skip', 'refuse'"),
-        (lambda: PictureOptions(check_files="no"), r"data\.check_files"),
-        (lambda: PictureOptions(evaluation_crop="left"), r"data\.evaluation_crop"),
-        (lambda: PictureOptions(size=256, resize_min=128), r"data\.size <= data\.resize_min"),
-        (lambda: PictureOptions(resize_min=300, resize_max=290), r"data\.resize_max"),
-        (lambda: PictureOptions(source="tfds"), r"data\.tfds_name"),
-        (lambda: PictureOptions(min_side=0), r"data\.min_side"),
+        (lambda: ImageOptions(source="web"), r"data\.source must be one of 'photos', 'folder'"),
+        (lambda: ImageOptions(bad_files="drop"), r"data\.bad_files .*'skip', 'refuse'"),
+        (lambda: ImageOptions(check_files="no"), r"data\.check_files"),
+        (lambda: ImageOptions(evaluation_crop="left"), r"data\.evaluation_crop"),
+        (lambda: ImageOptions(size=256, resize_min=128), r"data\.size <= data\.resize_min"),
+        (lambda: ImageOptions(resize_min=300, resize_max=290), r"data\.resize_max"),
+        (lambda: ImageOptions(source="tfds"), r"data\.tfds_name"),
+        (lambda: ImageOptions(min_side=0), r"data\.min_side"),
         (lambda: MaskOptions(source="x"), r"masks\.source"),
-        (lambda: MaskOptions(hole="grey"), r"masks\.hole must be one of 'black', 'white'"),
+        (lambda: MaskOptions(hole="gray"), r"masks\.hole must be one of 'black', 'white'"),
         (lambda: MaskOptions(hole_min=0.4, hole_max=0.3), r"masks\.hole_min"),
         (lambda: MaskOptions(hole_max=1.1), r"masks\.hole_max"),
         (lambda: MaskOptions(strokes=(3, 1)), r"masks\.strokes"),

@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 
 from madf_jax.data.sources import PhotoSource
-from madf_jax.data.transforms import centre_crop, random_crop, squash
+from madf_jax.data.transforms import center_crop, random_crop, squash
 
 COFFEE = PhotoSource("train")[1]  # 400 x 600
 LANCZOS = Image.Resampling.LANCZOS
@@ -26,7 +26,7 @@ class Fixed(np.random.Generator):
 
 
 @pytest.mark.parametrize("shorter", [64, 90, 230, 400, 700])
-def test_crop_equals_resizing_the_whole_picture_first(shorter):
+def test_crop_equals_resizing_the_whole_image_first(shorter):
     """But for the rounding of its place to whole pixels and for another good filter."""
     size = 48
     side = round(size * 400 / shorter)
@@ -37,7 +37,7 @@ def test_crop_equals_resizing_the_whole_picture_first(shorter):
     whole = Image.fromarray(SMOOTH).resize((round(shorter * 1.5), shorter), LANCZOS)
     y, x = (round(start * shorter / 400) for start in (top, left))
     expected = np.asarray(whole)[y : y + size, x : x + size].astype(int)
-    # One pixel of the resized picture is up to 8 steps of the ramps.
+    # One pixel of the resized image is up to 8 steps of the ramps.
     assert np.abs(crop - expected).max() <= 8
     assert abs((crop - expected).mean()) < 4
 
@@ -88,32 +88,32 @@ def test_flip_mirrors_half_and_only_if_asked():
         assert all((c == square).all() or (c == square[:, ::-1]).all() for c in crops)
 
 
-def test_centre_crop_is_the_largest_centred_square():
+def test_center_crop_is_the_largest_centred_square():
     rng = np.random.default_rng(0)
-    np.testing.assert_array_equal(centre_crop(COFFEE, rng, size=400), COFFEE[:, 100:500])
+    np.testing.assert_array_equal(center_crop(COFFEE, rng, size=400), COFFEE[:, 100:500])
 
 
-def test_squash_keeps_the_whole_picture():
+def test_squash_keeps_the_whole_image():
     expected = Image.fromarray(SMOOTH).resize((200, 200), LANCZOS)
     np.testing.assert_allclose(squash(SMOOTH, np.random.default_rng(0), size=200), expected, atol=3)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (33, 400), (400, 33), (64, 65)])
 def test_any_shape_gives_the_square(shape):
-    picture = np.full((*shape, 3), 200, np.uint8)
+    image = np.full((*shape, 3), 200, np.uint8)
     rng = np.random.default_rng(0)
     crops = [
-        random_crop(picture, rng, size=64, resize_min=64, resize_max=99, flip=True),
-        centre_crop(picture, rng, size=64),
-        squash(picture, rng, size=64),
+        random_crop(image, rng, size=64, resize_min=64, resize_max=99, flip=True),
+        center_crop(image, rng, size=64),
+        squash(image, rng, size=64),
     ]
     assert all(c.shape == (64, 64, 3) and c.dtype == np.uint8 and (c == 200).all() for c in crops)
 
 
-def test_colour_variation_swaps_and_darkens_channels_only():
+def test_channel_jitter_swaps_and_darkens_channels_only():
     settings = {"size": 64, "resize_min": 64, "resize_max": 128, "flip": True}
     plain = random_crop(COFFEE, np.random.default_rng(3), **settings)
-    varied = random_crop(COFFEE, np.random.default_rng(3), **settings, colour_variation=0.5)
+    varied = random_crop(COFFEE, np.random.default_rng(3), **settings, channel_jitter=0.5)
     for channel in np.moveaxis(varied, -1, 0).astype(float):
         gains = [channel.sum() / source.sum() for source in np.moveaxis(plain, -1, 0)]
         errors = [
@@ -126,9 +126,9 @@ def test_colour_variation_swaps_and_darkens_channels_only():
     orders = {
         tuple(
             np.argsort(
-                random_crop(
-                    COFFEE, np.random.default_rng(s), **settings, colour_variation=0.01
-                ).mean((0, 1))
+                random_crop(COFFEE, np.random.default_rng(s), **settings, channel_jitter=0.01).mean(
+                    (0, 1)
+                )
             )
         )
         for s in range(40)

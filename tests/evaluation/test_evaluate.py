@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from madf_jax.checkpoints.manager import Checkpoints
+from madf_jax.config.sections import from_config
 from madf_jax.data.pipeline import evaluation_dataset, iterate
 from madf_jax.errors import UserError
 from madf_jax.evaluation import loop
 from madf_jax.evaluation.loop import evaluate
-from madf_jax.evaluation.painter import make_painter
 from madf_jax.evaluation.scoring import METHODS, score_examples
-from madf_jax.run.checkpoints import Checkpoints
-from madf_jax.run.optimizer import make_optimizer
-from madf_jax.run.setup import from_config
-from madf_jax.run.state import TrainState
+from madf_jax.inference.painter import make_painter
+from madf_jax.state.optimizer import make_optimizer
+from madf_jax.state.train_state import TrainState
 from tests.narrow import narrow_config
 
 COUNT, GRIDS, METRICS = 5, 3, {"psnr", "ssim", "l1", "hole_l1"}
@@ -80,7 +80,7 @@ def test_means_are_over_the_rows_of_the_table(report):
 
 
 def test_the_averaged_parameters_are_evaluated_and_batches_do_not_matter(report, config, state):
-    """Five pictures at once give what two, two and one gave."""
+    """Five images at once give what two, two and one gave."""
     _, summary = report
     setup = from_config(config)
     dataset = evaluation_dataset(
@@ -98,8 +98,8 @@ def test_as_many_grids_as_asked_for(report):
     directory, _ = report
     names = sorted(path.name for path in (directory / "grids").iterdir())
     assert names == [f"{index:04d}.png" for index in range(GRIDS)]
-    with Image.open(directory / "grids" / names[0]) as picture:
-        assert picture.size == (7 * 192, 192 + 16)
+    with Image.open(directory / "grids" / names[0]) as image:
+        assert image.size == (7 * 192, 192 + 16)
 
 
 def test_a_failed_evaluation_leaves_the_report_of_before(config, report, monkeypatch):
@@ -115,7 +115,7 @@ def test_a_failed_evaluation_leaves_the_report_of_before(config, report, monkeyp
     assert {path: path.read_bytes() for path in directory.rglob("*.*")} == before
 
 
-def test_a_place_that_cannot_be_written_is_told_before_pictures_are_painted(
+def test_a_place_that_cannot_be_written_is_told_before_images_are_painted(
     config, report, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(loop, "score_examples", None)

@@ -9,7 +9,7 @@ from PIL import Image
 from madf_jax.evaluation.report import (
     draw_example,
     format_table,
-    picture_rows,
+    image_rows,
     summarize,
     write_grids,
     write_summary,
@@ -40,7 +40,7 @@ def test_summary_holds_means_by_method_and_the_facts():
         }
 
 
-def test_identical_pictures_are_counted_apart():
+def test_identical_images_are_counted_apart():
     summary = summarize([scores(math.inf), scores(30.0)], {})
     assert summary["identical"] == dict.fromkeys(METHODS, 1)
     assert summary["methods"]["madf"]["psnr"] == 30
@@ -74,8 +74,8 @@ def test_grids_take_the_place_of_those_before_and_of_nothing_else(tmp_path):
     (tmp_path / "grids" / "mine.png").touch()
     write_grids(tmp_path / "grids", rows[2:])
     assert sorted(p.name for p in (tmp_path / "grids").iterdir()) == ["0000.png", "mine.png"]
-    with Image.open(tmp_path / "grids" / "0000.png") as picture:
-        assert picture.getpixel((0, 0)) == (2, 0, 0)
+    with Image.open(tmp_path / "grids" / "0000.png") as image:
+        assert image.getpixel((0, 0)) == (2, 0, 0)
 
 
 def test_the_table_has_a_row_a_method():
@@ -87,13 +87,13 @@ def test_the_table_has_a_row_a_method():
 
 
 @pytest.mark.parametrize(("size", "factor"), [(16, 12), (512, 1)])
-def test_small_pictures_are_enlarged_by_whole_pixels(size, factor):
-    picture = np.full((size, size, 3), 99, np.uint8)
+def test_small_images_are_enlarged_by_whole_pixels(size, factor):
+    image = np.full((size, size, 3), 99, np.uint8)
     example = Example(
-        image=picture,
+        image=image,
         mask=np.zeros((size, size, 1), np.uint8),
-        output=picture,
-        composites=dict.fromkeys(METHODS, picture),
+        output=image,
+        composites=dict.fromkeys(METHODS, image),
         scores=scores(20.0),
     )
     row = draw_example(example)
@@ -104,9 +104,9 @@ def test_small_pictures_are_enlarged_by_whole_pixels(size, factor):
     np.testing.assert_array_equal(last, [99] * 3)
 
 
-def test_picture_rows_set_batches_side_by_side():
+def test_image_rows_set_batches_side_by_side():
     left, right = np.zeros((2, 3, 4, 3), np.uint8), np.ones((2, 3, 4, 3), np.uint8)
     left[1] = 5
-    rows = picture_rows(left, right)
+    rows = image_rows(left, right)
     assert rows.shape == (6, 8, 3)
     assert [rows[y, x, 0] for y, x in ((0, 0), (0, 4), (3, 0), (5, 7))] == [0, 1, 5, 1]

@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from madf_jax.evaluation.painter import make_painter
 from madf_jax.evaluation.scoring import METHODS, mean, mean_psnr, paint_batches, score_examples
-from madf_jax.metrics.baselines import BASELINES
+from madf_jax.inference.classical import BASELINES
+from madf_jax.inference.painter import make_painter
 from madf_jax.metrics.image_quality import all_metrics, psnr
 
 
@@ -18,7 +18,7 @@ def batches_of(image, mask, size):
 
 @pytest.fixture
 def inverting_painter():
-    """Paints holes with the negative; remembers how many pictures it was given."""
+    """Paints holes with the negative; remembers how many images it was given."""
     sizes = []
 
     def paint(variables, image, mask):
@@ -52,7 +52,7 @@ def test_a_smaller_last_batch_is_filled_up_and_cut_again(inverting_painter, five
         )
 
 
-def test_every_method_is_scored_on_the_same_pictures(inverting_painter, five):
+def test_every_method_is_scored_on_the_same_images(inverting_painter, five):
     image, mask = five
     batches = batches_of(image, mask, 2)
     examples = list(score_examples(inverting_painter, "variables", batches, batch_size=2))
@@ -70,7 +70,7 @@ def test_every_method_is_scored_on_the_same_pictures(inverting_painter, five):
 
 
 @pytest.mark.parametrize("size", [1, 2, 5])
-def test_mean_psnr_weighs_every_picture_alike(inverting_painter, five, size):
+def test_mean_psnr_weighs_every_image_alike(inverting_painter, five, size):
     image, mask = five
     found = mean_psnr(inverting_painter, "variables", batches_of(image, mask, size), size)
     composites = np.where(mask > 0, image, 255 - image)

@@ -17,7 +17,7 @@ SETTINGS = {
     **NARROW,
     "training.checkpoint_every": 4,
     "training.validate_every": 1_000_000,
-    "training.pictures_every": 1_000_000,
+    "training.images_every": 1_000_000,
     "training.process_timeout": 10,
 }
 BEGUN = re.compile(r"Resuming from step (\d+)|heartbeat: step 5 of")

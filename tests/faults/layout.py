@@ -14,22 +14,22 @@ import jax
 import numpy as np
 import optax
 
-from madf_jax.data.options import LoaderOptions, MaskOptions, PictureOptions
+from madf_jax.data.options import ImageOptions, LoaderOptions, MaskOptions
 from madf_jax.data.pipeline import iterate, training_data
+from madf_jax.features.vgg import VGG16
 from madf_jax.network import MADF
 from madf_jax.objective.supervision import Objective
-from madf_jax.objective.vgg import VGG16
-from madf_jax.run.optimizer import OptimizerOptions, make_optimizer
-from madf_jax.run.state import AXIS, begin
+from madf_jax.state.optimizer import OptimizerOptions, make_optimizer
+from madf_jax.state.train_state import AXIS, begin
 from madf_jax.training.parallel import data_mesh, parallelize, replicated
 from madf_jax.training.step import train_step
 
 STEPS, BATCH = 5, 4
 WAYS = {
-    "SGD": ("synchronised", "float32", optax.sgd(0.02)),
+    "SGD": ("synchronized", "float32", optax.sgd(0.02)),
     "SGD per device": ("per_device", "float32", optax.sgd(0.02)),
     "Adam": (
-        "synchronised",
+        "synchronized",
         "float64",
         make_optimizer(OptimizerOptions(learning_rate=1e-3), STEPS),
     ),
@@ -39,10 +39,10 @@ SIZES = {"widths": (4, 6), "skip_widths": (6, 8), "mask_width": 3, "hidden": 4}
 
 def variables_by_rule(network: MADF, dtype: str) -> dict[str, Any]:
     """Variables of a fresh network, from NumPy's random numbers."""
-    picture = jax.ShapeDtypeStruct((1, 16, 16, 3), np.float32)
+    image = jax.ShapeDtypeStruct((1, 16, 16, 3), np.float32)
     mask = jax.ShapeDtypeStruct((1, 16, 16, 1), np.float32)
     shapes = jax.eval_shape(
-        functools.partial(network.init, train=True), jax.random.key(0), picture, mask
+        functools.partial(network.init, train=True), jax.random.key(0), image, mask
     )
     generator = np.random.default_rng(0)
 
@@ -60,13 +60,13 @@ def end_of_training(batch_norm: str, tx: optax.GradientTransformation, dtype: st
     network = MADF(
         depth=3,
         refinements=0,
-        axis_name=AXIS if batch_norm == "synchronised" else None,
+        axis_name=AXIS if batch_norm == "synchronized" else None,
         dtype=dtype,
         param_dtype=dtype,
         **SIZES,
     )
     data = training_data(
-        PictureOptions(size=16, resize_min=18, resize_max=64),
+        ImageOptions(size=16, resize_min=18, resize_max=64),
         MaskOptions(),
         seed=3,
         batch_size=BATCH,

@@ -41,8 +41,8 @@ def value(key: str, given: str, *named: str, **more: str) -> Mistake:
     return Mistake({key: given, **more}, named or (key,))
 
 
-def pictures(count: int, folder: Path, **changes: bytes) -> None:
-    """Good pictures, and files of the names in `changes`."""
+def images(count: int, folder: Path, **changes: bytes) -> None:
+    """Good images, and files of the names in `changes`."""
     folder.mkdir(parents=True)
     for i in range(count):
         Image.new("RGB", (40, 40), (i, 99, 99)).save(folder / f"good{i}.png")
@@ -58,14 +58,14 @@ def png(width: int, height: int) -> bytes:
 
 
 def folder(named: tuple[str, ...], prepare: Callable[[Path], object], **flags: str) -> Mistake:
-    """Something wrong with a folder of pictures, `{here}/pictures`."""
+    """Something wrong with a folder of images, `{here}/images`."""
     changes = {name.replace("__", "."): given for name, given in flags.items()}
     source = {
         "data.source": "folder",
-        "data.train_path": "{here}/pictures",
-        "data.evaluation_path": "{here}/pictures",
+        "data.train_path": "{here}/images",
+        "data.evaluation_path": "{here}/images",
     }
-    return Mistake({**source, **changes}, named, lambda here: prepare(here / "pictures"))
+    return Mistake({**source, **changes}, named, lambda here: prepare(here / "images"))
 
 
 def weights(name: str, content: bytes, *named: str) -> Mistake:
@@ -138,12 +138,12 @@ MISTAKES = {
     "size and depth": value("data.size", "20"),
     "smaller than the crop": value("data.resize_min", "8"),
     "resize upside down": value("data.resize_max", "17"),
-    "colour": value("data.colour_variation", "2"),
+    "color": value("data.channel_jitter", "2"),
     "crop": value("data.evaluation_crop", "fit"),
     "bad files": value("data.bad_files", "mend"),
     "bad share": value("data.max_bad_share", "2"),
     "mask source": value("masks.source", "web"),
-    "mask polarity": value("masks.hole", "grey", **{"masks.source": "folder"}),
+    "mask polarity": value("masks.hole", "gray", **{"masks.source": "folder"}),
     "hole share": value("masks.hole_min", "0.9"),
     "strokes": value("masks.strokes", "(5,1)"),
     "threads": value("loader.num_threads", "-1"),
@@ -153,30 +153,28 @@ MISTAKES = {
     "clip": value("optimizer.clip_norm", "-1"),
     "validation": value("evaluation.validation_count", "0"),
     "no folder given": Mistake({"data.source": "folder"}, ("data.train_path",)),
-    "no such folder": folder(("pictures",), Path.exists),
-    "folder is a file": folder(("pictures",), Path.touch),
-    "empty folder": folder(("pictures",), Path.mkdir),
-    "cut picture": folder(
+    "no such folder": folder(("images",), Path.exists),
+    "folder is a file": folder(("images",), Path.touch),
+    "empty folder": folder(("images",), Path.mkdir),
+    "cut image": folder(
         ("cut.png",),
-        lambda at: pictures(4, at, cut_png=png(40, 40)),
+        lambda at: images(4, at, cut_png=png(40, 40)),
         data__bad_files="refuse",
     ),
-    "text as picture": folder(
-        ("text.jpg",), lambda at: pictures(4, at, text_jpg=b"hello"), data__bad_files="refuse"
+    "text as image": folder(
+        ("text.jpg",), lambda at: images(4, at, text_jpg=b"hello"), data__bad_files="refuse"
     ),
-    "empty picture": folder(
-        ("empty.png",), lambda at: pictures(4, at, empty_png=b""), data__bad_files="refuse"
+    "empty image": folder(
+        ("empty.png",), lambda at: images(4, at, empty_png=b""), data__bad_files="refuse"
     ),
     "bomb": folder(
         ("bomb.png",),
-        lambda at: pictures(4, at, bomb_png=png(99999, 99999)),
+        lambda at: images(4, at, bomb_png=png(99999, 99999)),
         data__bad_files="refuse",
     ),
-    "small picture": folder(
-        ("good0.png", "below 64"), lambda at: pictures(1, at), data__min_side="64"
-    ),
+    "small image": folder(("good0.png", "below 64"), lambda at: images(1, at), data__min_side="64"),
     "too many bad": folder(
-        ("a.png", "data.max_bad_share"), lambda at: pictures(1, at, a_png=b"", b_png=b"")
+        ("a.png", "data.max_bad_share"), lambda at: images(1, at, a_png=b"", b_png=b"")
     ),
     "tfds name": value("data.tfds_name", "no_such_set", "no_such_set", **{"data.source": "tfds"}),
     "tfds not prepared": value(
@@ -191,7 +189,7 @@ MISTAKES = {
     ),
     "no masks": Mistake(
         {"masks.source": "folder", "masks.train_path": "{here}", "masks.evaluation_path": "{here}"},
-        ("no pictures found",),
+        ("no images found",),
     ),
     "no weights": value("init.weights", "{here}/none.npz", "none.npz"),
     "weights of no kind": weights("weights.txt", b"hello"),

@@ -50,7 +50,7 @@ def largest_difference(one, other):
     assert one.keys() == other.keys()
     found = []
     for name, expected in other.items():
-        # A bias before a batch normalisation has no gradient but rounding, and Adam scales it up.
+        # A bias before a batch normalization has no gradient but rounding, and Adam scales it up.
         dead = name.endswith("['up']['bias']")
         norm = 1 if dead else max(np.linalg.norm(expected), 1e-3)
         found.append(np.linalg.norm(one[name] - expected) / norm)

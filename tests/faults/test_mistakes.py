@@ -2,8 +2,8 @@
 
 import pytest
 
+from madf_jax.config.flags import read_config
 from madf_jax.errors import UserError
-from madf_jax.run.terminal import read_config
 from madf_jax.training import loop
 from tests.faults.mistakes import MISTAKES, contents
 

@@ -17,11 +17,11 @@ def test_psnr_of_a_known_error(difference):
     assert psnr(flat(0), flat(difference)) == pytest.approx(expected, abs=1e-9)
 
 
-def test_psnr_of_identical_pictures_is_infinite():
+def test_psnr_of_identical_images_is_infinite():
     assert psnr(flat(7), flat(7)) == math.inf
 
 
-def test_ssim_of_flat_pictures_in_closed_form():
+def test_ssim_of_flat_images_in_closed_form():
     """Without variance only the luminance term is left."""
     a, b, c1 = 100.0, 140.0, (0.01 * 255) ** 2
     expected = (2 * a * b + c1) / (a * a + b * b + c1)

@@ -300,7 +300,7 @@ def slopes(make_network, make_variables, make_batch):
     return differentiate
 
 
-def test_rematerialisation_changes_no_number(slopes):
+def test_rematerialization_changes_no_number(slopes):
     (slope, params, _), (plain_slope, _, _) = slopes("everything"), slopes("none")
     for found, expected in zip(
         jax.tree.leaves(slope(params)), jax.tree.leaves(plain_slope(params)), strict=True
@@ -308,13 +308,13 @@ def test_rematerialisation_changes_no_number(slopes):
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
 
 
-def test_rematerialisation_covers_the_levels_that_it_names(slopes):
+def test_rematerialization_covers_the_levels_that_it_names(slopes):
     """At depth 3 with one refinement: 3 + 2 levels of decoders and 3 of the encoder."""
     counts = {remat: slopes(remat)[2] for remat in ("none", "decoders", "everything")}
     assert counts == {"none": 0, "decoders": 5, "everything": 8}
 
 
-def test_unknown_rematerialisation_is_refused(make_network):
+def test_unknown_rematerialization_is_refused(make_network):
     with pytest.raises(ValueError, match=r"network\.remat is 'all'; use 'none', 'decoders' or"):
         make_network(remat="all").init(
             jax.random.key(0), np.zeros((1, 8, 8, 3)), np.ones((1, 8, 8, 1)), train=True

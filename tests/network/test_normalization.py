@@ -31,7 +31,7 @@ def x():
     return np.random.default_rng(0).normal(3, 2, (4, 2, 3, 5)).astype(np.float32)
 
 
-def test_training_normalises_by_the_biased_variance_and_scales(x):
+def test_training_normalizes_by_the_biased_variance_and_scales(x):
     params = {"scale": np.arange(1, 6, dtype=np.float32), "bias": np.full(5, 0.5, np.float32)}
     y, _ = apply(BatchNorm(), x, params=params)
     axes = (0, 1, 2)
@@ -92,7 +92,7 @@ def on_four_devices():
     return run
 
 
-def test_synchronised_statistics_are_those_of_the_whole_batch(on_four_devices, x):
+def test_synchronized_statistics_are_those_of_the_whole_batch(on_four_devices, x):
     y, stats = on_four_devices(BatchNorm(affine=False, axis_name="data"), x)
     whole, whole_stats = apply(BatchNorm(affine=False), x)
     np.testing.assert_allclose(y, whole, rtol=1e-5, atol=1e-6)
@@ -112,27 +112,27 @@ def test_per_device_statistics_are_each_shards_own(on_four_devices, x):
 
 
 def test_pointwise_norm_in_closed_form():
-    """With kernels of a centre tap only, each point can be worked out by hand."""
+    """With kernels of a center tap only, each point can be worked out by hand."""
     generator = np.random.default_rng(1)
     x = generator.standard_normal((2, 4, 4, 3)).astype(np.float32)
     guide = generator.standard_normal((2, 4, 4, 2)).astype(np.float32)
     scale, bias = generator.standard_normal((2, 2, 3)).astype(np.float32)
 
-    def centre(matrix, offset):
+    def center(matrix, offset):
         kernel = np.zeros((3, 3, *matrix.shape), np.float32)
         kernel[1, 1] = matrix
         return {"kernel": kernel, "bias": np.full(matrix.shape[1], offset, np.float32)}
 
     params = {
-        "shared": centre(np.eye(2, dtype=np.float32), 0.25),
-        "scale": centre(scale, 0.5),
-        "bias": centre(bias, -1.0),
+        "shared": center(np.eye(2, dtype=np.float32), 0.25),
+        "scale": center(scale, 0.5),
+        "bias": center(bias, -1.0),
     }
     stats = {"mean": np.full(3, 0.1), "var": np.full(3, 4.0), "count": np.int32(1)}
     variables = {"params": params, "batch_stats": {"batch_norm": stats}}
     y = PointwiseNorm(hidden=2).apply(variables, x, guide, train=False)
     a = np.maximum(guide + 0.25, 0)
-    normalised = (x - 0.1) / np.sqrt(4 + EPSILON)
+    normalized = (x - 0.1) / np.sqrt(4 + EPSILON)
     np.testing.assert_allclose(
-        y, normalised * (1 + a @ scale + 0.5) + a @ bias - 1, rtol=1e-4, atol=1e-5
+        y, normalized * (1 + a @ scale + 0.5) + a @ bias - 1, rtol=1e-4, atol=1e-5
     )

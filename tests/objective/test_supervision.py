@@ -10,9 +10,9 @@ from madf_jax.objective.supervision import TERMS, Objective, output_terms, total
 OFF = dict.fromkeys(TERMS, 0.0)
 
 
-def features(picture):
+def features(image):
     """Stands in for VGG-16: two stages that no pixel escapes."""
-    return jnp.square(picture) + picture, picture[:, ::2, ::2] * picture[:, 1::2, 1::2]
+    return jnp.square(image) + image, image[:, ::2, ::2] * image[:, 1::2, 1::2]
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +84,7 @@ def test_the_total_is_the_weighted_sum_in_closed_form(case):
 
     def compared(term, index):
         pair = outputs[index], composites[index]
-        return sum(term(features(picture), target) for picture in pair)
+        return sum(term(features(image), target) for image in pair)
 
     expected = {
         "valid": sum(terms.valid(outputs[i], image, known) for i in range(3)),
@@ -126,9 +126,9 @@ def test_feature_samples_are_the_first_and_their_mean_is_the_whole(case):
     weights = {**OFF, "perceptual": 1.0, "style": 1.0}
     seen = []
 
-    def spy(picture):
-        seen.append(len(picture))
-        return features(picture)
+    def spy(image):
+        seen.append(len(image))
+        return features(image)
 
     def total(objective, order):
         arguments = [output[order] for output in outputs[:1]], image[order], mask[order]
@@ -149,7 +149,7 @@ def test_terms_of_weight_zero_are_left_out_and_vgg_is_not_called(case):
     outputs, image, mask = case
     objective = Objective(perceptual=0, style=0, tv=0)
 
-    def never(picture):
+    def never(image):
         raise AssertionError("VGG was called")
 
     assert not objective.needs_vgg
@@ -162,9 +162,9 @@ def test_outputs_without_feature_terms_do_not_go_through_vgg(case):
     outputs, image, mask = case
     seen = []
 
-    def spy(picture):
-        seen.append(picture)
-        return features(picture)
+    def spy(image):
+        seen.append(image)
+        return features(image)
 
     total_loss(Objective(), outputs[:3], image, mask, spy)
     assert len(seen) == 1 + 2

@@ -36,8 +36,8 @@ def test_valid_and_hole_part_the_absolute_error(case):
 def test_total_variation_by_hand():
     """A slope of 3 to the right and 5 downwards."""
     rows, columns = np.mgrid[:4, :6].astype(np.float32)
-    picture = np.broadcast_to((5 * rows + 3 * columns)[None, :, :, None], (2, 4, 6, 3))
-    assert terms.total_variation(picture) == 8
+    image = np.broadcast_to((5 * rows + 3 * columns)[None, :, :, None], (2, 4, 6, 3))
+    assert terms.total_variation(image) == 8
 
 
 def test_gram_equals_a_loop():
@@ -63,7 +63,7 @@ def test_no_stages_are_zero():
     assert terms.style([], []) == 0
 
 
-def test_bfloat16_pictures_are_averaged_in_float32():
+def test_bfloat16_images_are_averaged_in_float32():
     ones = jnp.ones((1, 64, 64, 3), jnp.bfloat16)
     error = terms.mean_absolute_error(ones, jnp.zeros_like(ones))
     assert (error.dtype, float(error)) == (np.float32, 1.0)

@@ -40,7 +40,7 @@ def compile_command(*arguments):
     [
         (["--config.network.depht=3"], "depht"),
         (["--config.network.depth=three"], "depth"),
-        (["--colour"], "colour"),
+        (["--color"], "color"),
     ],
 )
 def test_mistakes_in_the_config_are_told_before_anything_else(arguments, message):
@@ -53,13 +53,13 @@ def test_mistakes_in_the_config_are_told_before_anything_else(arguments, message
 
 def test_other_commands_take_no_unknown_arguments():
     done = subprocess.run(
-        [sys.executable, "-m", "madf_jax", "benchmark", "--colour"],
+        [sys.executable, "-m", "madf_jax", "benchmark", "--color"],
         cwd=ROOT,
         capture_output=True,
         text=True,
     )
     assert done.returncode == 2
-    assert "unrecognized arguments: --colour" in done.stderr
+    assert "unrecognized arguments: --color" in done.stderr
 
 
 @needs_tpu
@@ -85,7 +85,7 @@ DOUBLING = """
 from madf_jax.planning.environment import use_compiler
 use_compiler("tpu")
 import jax
-from madf_jax.convolution import convolution, transposed_convolution
+from madf_jax.layers.convolution import convolution, transposed_convolution
 from madf_jax.planning.chips import tpu_devices
 
 _, devices = tpu_devices("v6e:1x1")

@@ -5,11 +5,11 @@ import math
 import jax
 import pytest
 
+from madf_jax.config.sections import from_config
 from madf_jax.errors import UserError
 from madf_jax.planning.chips import CHIPS, Chip, tpu_devices
-from madf_jax.planning.command import compile_step, format_plan
+from madf_jax.planning.compile import compile_step, format_plan
 from madf_jax.planning.plan import Plan, TooLarge, largest, make_plan
-from madf_jax.run.setup import from_config
 from tests.narrow import narrow_config
 
 
@@ -61,7 +61,7 @@ def test_a_plan_is_what_the_compiler_counted(setup):
     assert min(plan.arguments, plan.temporaries, plan.flop, plan.accessed) > 0
     assert plan.floor == pytest.approx(max(plan.flop, plan.accessed) / 1e6)
     assert plan.fits
-    assert "slow, 2 devices, 3 pictures on each" in format_plan(plan)
+    assert "slow, 2 devices, 3 images on each" in format_plan(plan)
 
 
 def test_bfloat16_has_the_chips_higher_peak(setup):

@@ -13,9 +13,9 @@ import pytest
 from jax.experimental.compilation_cache import compilation_cache
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from madf_jax.checkpoints.manager import Checkpoints
+from madf_jax.config.sections import abstract_state, from_config
 from madf_jax.errors import UserError
-from madf_jax.run.checkpoints import Checkpoints
-from madf_jax.run.setup import abstract_state, from_config
 from madf_jax.training import loop
 from madf_jax.weights.checkpoint import Weights, write_weights
 from tests.narrow import narrow_config
@@ -47,7 +47,7 @@ def shrunk(**changes):
         "optimizer.learning_rate": 1e-2,
         "optimizer.warmup_steps": 2,
         "training.steps": STEPS,
-        "training.pictures_every": STEPS,
+        "training.images_every": STEPS,
         "training.validate_every": STEPS,
         "training.checkpoint_every": EVERY,
     }
@@ -89,7 +89,7 @@ def test_the_loss_falls(events):
     assert losses[STEPS] < 0.8 * losses[5]
 
 
-def test_tensorboard_gets_scalars_and_pictures(events):
+def test_tensorboard_gets_scalars_and_images(events):
     tags = set(events.Tags()["scalars"])
     assert {"loss", "valid", "hole", "tv", "grad_norm"} <= tags
     assert {"learning_rate", "images_per_second", "data_wait_share", "validation_psnr"} <= tags
@@ -99,9 +99,9 @@ def test_tensorboard_gets_scalars_and_pictures(events):
     rates = scalars(events, "learning_rate")
     assert 0 < rates[STEPS] < rates[5] <= 1e-2
     assert scalars(events, "validation_psnr").keys() == {STEPS}
-    (picture,) = events.Images("pictures")
-    # Width and height of two rows of masked picture, output, composite, original.
-    assert (picture.step, picture.width, picture.height) == (STEPS, 4 * 16, 2 * 16)
+    (image,) = events.Images("images")
+    # Width and height of two rows of masked image, output, composite, original.
+    assert (image.step, image.width, image.height) == (STEPS, 4 * 16, 2 * 16)
 
 
 def test_the_config_stands_beside_the_checkpoints(whole_run):

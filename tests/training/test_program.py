@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from madf_jax.run.setup import create_state, from_config
+from madf_jax.config.sections import create_state, from_config
 from madf_jax.training.parallel import data_mesh, replicated
 from madf_jax.training.program import abstract_vgg, kept_programs, lower_step, map_step
 from tests.narrow import narrow_config

@@ -8,9 +8,9 @@ import optax
 import pytest
 
 from madf_jax.errors import UserError
+from madf_jax.features.vgg import VGG16
 from madf_jax.objective.supervision import TERMS, Objective
-from madf_jax.objective.vgg import VGG16
-from madf_jax.run.state import AXIS, TrainState
+from madf_jax.state.train_state import AXIS, TrainState
 from madf_jax.training.parallel import data_mesh, parallelize, replicated
 from madf_jax.training.step import train_step
 from tests.trees import assert_identical
@@ -52,7 +52,7 @@ def compiled(make_network):
 
     @functools.cache
     def compile_step(parallel, count, batch_norm):
-        axis = AXIS if batch_norm == "synchronised" else None
+        axis = AXIS if batch_norm == "synchronized" else None
         step = functools.partial(
             train_step,
             network=make_network(refinements=1, axis_name=axis),
@@ -63,7 +63,7 @@ def compiled(make_network):
         )
         return parallelize(step, data_mesh(jax.devices()[:count]), parallel)
 
-    return lambda parallel, count, batch_norm="synchronised": compile_step(
+    return lambda parallel, count, batch_norm="synchronized": compile_step(
         parallel, count, batch_norm
     )
 
@@ -73,7 +73,7 @@ def stepped(compiled, make_state, batch):
     """State and metrics after two steps on the same global batch: the second sees the first's."""
 
     @functools.cache
-    def run(parallel, count, batch_norm="synchronised"):
+    def run(parallel, count, batch_norm="synchronized"):
         mapped = compiled(parallel, count, batch_norm)
         state = make_state(jax.devices()[:count], optax.sgd(RATE))
         for _ in range(2):
@@ -88,7 +88,7 @@ def largest_difference(one, other):
     return max(float(np.max(np.abs(np.asarray(a) - np.asarray(b)))) for a, b in leaves)
 
 
-def test_four_devices_equal_one_with_synchronised_statistics(stepped, make_state):
+def test_four_devices_equal_one_with_synchronized_statistics(stepped, make_state):
     (one, one_metrics), (four, four_metrics) = stepped("shard_map", 1), stepped("shard_map", 4)
     begin = make_state(jax.devices()[:1], optax.sgd(RATE))
     assert largest_difference(one.params, begin.params) > 1e-3
@@ -106,13 +106,13 @@ def test_pmap_and_shard_map_are_bit_identical(stepped, count):
 
 
 def test_per_device_statistics_are_another_choice(stepped):
-    synchronised, _ = stepped("shard_map", 4)
+    synchronized, _ = stepped("shard_map", 4)
     per_device, _ = stepped("shard_map", 4, "per_device")
-    assert largest_difference(synchronised.params, per_device.params) > 1e-4
-    assert largest_difference(synchronised.batch_stats, per_device.batch_stats) > 1e-4
+    assert largest_difference(synchronized.params, per_device.params) > 1e-4
+    assert largest_difference(synchronized.batch_stats, per_device.batch_stats) > 1e-4
 
 
-@pytest.mark.parametrize("batch_norm", ["synchronised", "per_device"])
+@pytest.mark.parametrize("batch_norm", ["synchronized", "per_device"])
 def test_every_device_ends_with_the_same_state(stepped, batch_norm):
     state, _ = stepped("shard_map", 4, batch_norm)
     for leaf in jax.tree.leaves(state):
@@ -262,7 +262,7 @@ def accumulated(make_network, make_state, batch):
 
 
 def test_four_micro_batches_equal_four_devices_with_statistics_of_their_own(accumulated, stepped):
-    """Both see the same pictures in the same parts."""
+    """Both see the same images in the same parts."""
     (one, metrics), (four, four_metrics) = accumulated(4), stepped("shard_map", 4, "per_device")
     assert largest_difference(one.params, four.params) < 1e-6
     assert largest_difference(one.batch_stats, four.batch_stats) < 1e-5

@@ -9,8 +9,8 @@ import optax
 import pytest
 
 from madf_jax.errors import UserError
-from madf_jax.run.optimizer import OptimizerOptions, make_optimizer
-from madf_jax.run.state import TrainState
+from madf_jax.state.optimizer import OptimizerOptions, make_optimizer
+from madf_jax.state.train_state import TrainState
 from madf_jax.training import warm_start as module
 from madf_jax.training.warm_start import warm_start
 from madf_jax.weights.adam import Adam

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from madf_jax.convolution import transposed_convolution
+from madf_jax.layers.convolution import transposed_convolution
 from madf_jax.weights import layouts
 
 OURS = {

@@ -1,0 +1,1 @@
+"""Orbax checkpoints of a run, and whether their bytes are those that were saved."""

@@ -1,0 +1,1 @@
+"""A config's sections as typed objects, parsed once at the entry point."""

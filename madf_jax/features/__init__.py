@@ -1,0 +1,1 @@
+"""Networks that are never trained here and whose features losses and metrics read."""

@@ -1,0 +1,1 @@
+"""Filling holes: the network, the classical methods, images of any size."""

@@ -1,1 +1,0 @@
-"""Between the PyTorch reference and this package: converting weights, comparing numbers."""

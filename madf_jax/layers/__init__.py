@@ -1,0 +1,1 @@
+"""Convolution as a layer, and the form in which each platform computes it fast."""

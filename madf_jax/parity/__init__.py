@@ -1,0 +1,1 @@
+"""Comparison with the PyTorch reference, recorded and live."""

@@ -1,0 +1,79 @@
+"""What a run carries from step to step, and how it begins."""
+
+from typing import Any
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+import optax
+
+from madf_jax.network import MADF
+
+AXIS = "data"
+"""Name of the mapped axis over all devices."""
+
+
+class TrainState(flax.struct.PyTreeNode):
+    """All that changes while training.
+
+    Attributes:
+        step: int32 scalar, steps taken.
+        params: the network's parameters.
+        batch_stats: running statistics of its batch normalization.
+        opt_state: of the optax transformation.
+        ema: exponential moving average of `params`, or None if the run keeps none.
+        skipped: int32 scalar, steps that were skipped since their gradient was not finite.
+        skipped_in_row: int32 scalar, how many of them were the last steps.
+    """
+
+    step: jax.Array
+    params: Any
+    batch_stats: Any
+    opt_state: optax.OptState
+    ema: Any | None
+    skipped: jax.Array
+    skipped_in_row: jax.Array
+
+    @property
+    def best_variables(self) -> dict[str, Any]:
+        """What evaluation uses: the averaged parameters if there are any, and the statistics."""
+        params = self.params if self.ema is None else self.ema
+        return {"params": params, "batch_stats": self.batch_stats}
+
+
+def init_variables(network: MADF, key: jax.Array) -> dict[str, Any]:
+    """Fresh `params` and `batch_stats` of a network; they depend on no image's size."""
+    side = 2**network.depth
+    shape = (1, side, side)
+    return network.init(key, jnp.zeros((*shape, 3)), jnp.ones((*shape, 1)), train=True)
+
+
+def make_state(
+    network: MADF, tx: optax.GradientTransformation, key: jax.Array, *, keep_ema: bool
+) -> TrainState:
+    """The state before the first step.
+
+    Args:
+        network: whose parameters to train.
+        tx: the optimizer.
+        key: of the initialization.
+        keep_ema: whether to average the parameters.
+    """
+    return begin(init_variables(network, key), tx, keep_ema=keep_ema)
+
+
+def begin(
+    variables: dict[str, Any], tx: optax.GradientTransformation, *, keep_ema: bool
+) -> TrainState:
+    """The state of a run that begins with `variables`; other arguments as in `make_state`."""
+    params = variables["params"]
+    return TrainState(
+        step=jnp.zeros((), jnp.int32),
+        params=params,
+        batch_stats=variables["batch_stats"],
+        opt_state=tx.init(params),
+        # A copy: one buffer can't be donated twice.
+        ema=jax.tree.map(jnp.copy, params) if keep_ema else None,
+        skipped=jnp.zeros((), jnp.int32),
+        skipped_in_row=jnp.zeros((), jnp.int32),
+    )

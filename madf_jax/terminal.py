@@ -1,0 +1,44 @@
+"""What reaches the terminal: which log lines are shown, and names of files without surprises."""
+
+import argparse
+import logging as std_logging
+
+from absl import logging
+
+from madf_jax.errors import escape
+
+Subparsers = argparse._SubParsersAction  # argparse has no public name for it
+
+_TALKATIVE = ("orbax", "xla_bridge", "compilation_cache")
+# Orbax warns of each checkpoint without a validation, and of one that is only to be read.
+_IDLE = ("did not provide metrics", "read_only=True", "directory is read only")
+
+
+def show_own_lines() -> None:
+    """Shows information of this package and of clu, warnings of everybody."""
+    logging.set_verbosity(logging.INFO)
+    # Orbax logs fifty lines for each checkpoint, jax one for each backend that is not there.
+    logging.get_absl_handler().addFilter(_is_shown)
+    logging.get_absl_handler().addFilter(_escape_arguments)
+
+
+def quiet_orbax() -> None:
+    """Shows errors only: Orbax warns of files that its own handlers do without."""
+    logging.set_verbosity(logging.ERROR)
+
+
+def _is_shown(record: std_logging.LogRecord) -> bool:
+    if not any(name in record.pathname for name in _TALKATIVE):
+        return True
+    # What fails in Orbax's threads is reported in one line where it matters: no tracebacks here.
+    record.exc_info = record.exc_text = None
+    return record.levelname != "INFO" and not any(text in str(record.msg) for text in _IDLE)
+
+
+def _escape_arguments(record: std_logging.LogRecord) -> bool:
+    """Escapes what was put into a log line, so that a file's name can't forge another line."""
+    if isinstance(record.args, tuple):
+        record.args = tuple(
+            arg if isinstance(arg, int | float) else escape(str(arg)) for arg in record.args
+        )
+    return True

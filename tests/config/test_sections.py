@@ -1,0 +1,125 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from configs import default, quickstart
+from madf_jax.config.sections import abstract_state, from_config, initial_state
+from madf_jax.errors import UserError
+from madf_jax.state.train_state import AXIS, TrainState
+
+
+@pytest.fixture
+def config():
+    return default.get_config().unlock()
+
+
+@pytest.mark.parametrize("section", ["network", "objective", "optimizer", "training", "masks"])
+def test_an_unknown_key_is_named_with_its_section(config, section):
+    config[section].leraning_rate = 1
+    with pytest.raises(UserError, match=rf"config\.{section} has no key 'leraning_rate'; its keys"):
+        from_config(config)
+
+
+@pytest.mark.parametrize(
+    ("section", "key"), [("network", "depth"), ("loader", "prefetch"), ("evaluation", "grids")]
+)
+def test_a_missing_key_is_named_with_its_section(config, section, key):
+    del config[section][key]
+    with pytest.raises(UserError, match=rf"config\.{section} lacks the key '{key}'"):
+        from_config(config)
+
+
+def test_a_missing_section_is_named(config):
+    del config["masks"]
+    with pytest.raises(UserError, match="config lacks the key 'masks'"):
+        from_config(config)
+
+
+def test_what_is_no_section_is_named(config):
+    with config.ignore_type():
+        config.masks = 5
+    with pytest.raises(UserError, match=r"config\.masks is 5, no section"):
+        from_config(config)
+
+
+def test_an_unknown_section_is_named(config):
+    config.optimizer = {}
+    with pytest.raises(UserError, match="config has no key 'optimizer'; its keys are data,"):
+        from_config(config)
+
+
+@pytest.mark.parametrize("key", ["axis_name", "parent", "name"])
+def test_what_no_user_sets_is_no_key(config, key):
+    config.network[key] = None
+    with pytest.raises(UserError, match=f"config.network has no key '{key}'"):
+        from_config(config)
+
+
+def test_a_size_that_the_depth_does_not_divide_is_refused(config):
+    config.data.size = 320
+    with pytest.raises(UserError, match=r"data\.size is 320.*depth=7.*multiple of 128"):
+        from_config(config)
+
+
+@pytest.mark.parametrize(("choice", "axis"), [("synchronized", AXIS), ("per_device", None)])
+def test_batch_norm_decides_over_what_statistics_are_taken(config, choice, axis):
+    config.training.batch_norm = choice
+    assert from_config(config).network.axis_name == axis
+
+
+def test_the_abstract_state_has_the_initial_states_shapes(config):
+    config = quickstart.get_config()
+    setup = from_config(config)
+    sharding = jax.sharding.SingleDeviceSharding(jax.devices()[1])
+    abstract = abstract_state(setup, sharding)
+    real = jax.eval_shape(lambda: initial_state(setup))
+    assert isinstance(abstract, TrainState)
+    assert {leaf.sharding for leaf in jax.tree.leaves(abstract)} == {sharding}
+    shapes = [jax.tree.map(lambda x: (x.shape, x.dtype), tree) for tree in (abstract, real)]
+    assert shapes[0] == shapes[1]
+    assert abstract.ema is not None
+
+
+def test_without_a_decay_no_average_is_kept(config):
+    setup = from_config(config)
+    assert setup.training.ema_decay == 0
+    assert jax.eval_shape(lambda: initial_state(setup)).ema is None
+
+
+def test_the_averaged_parameters_are_the_best_if_there_are_any():
+    zero, one = jnp.zeros(2), jnp.ones(2)
+    state = TrainState(
+        step=zero,
+        params=zero,
+        batch_stats="stats",
+        opt_state=(),
+        ema=None,
+        skipped=zero,
+        skipped_in_row=zero,
+    )
+    assert state.best_variables["params"] is zero
+    assert state.replace(ema=one).best_variables == {"params": one, "batch_stats": "stats"}
+
+
+def test_values_out_of_range_surface_from_their_section(config):
+    config.optimizer.learning_rate = float(np.nan)
+    with pytest.raises(UserError, match=r"optimizer\.learning_rate is nan"):
+        from_config(config)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("depth", 2),
+        ("refinements", -1),
+        ("filtering", "wide"),
+        ("dtype", "float64"),
+        ("dtype", "int32"),
+        ("param_dtype", "bfloat16"),
+    ],
+)
+def test_wrong_values_of_the_network_are_refused_at_the_door(config, key, value):
+    config.network[key] = value
+    with pytest.raises(UserError, match=rf"network\.{key}"):
+        from_config(config)
