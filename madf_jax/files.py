@@ -1,11 +1,86 @@
-"""Files that appear whole or not at all."""
+"""Paths a user gave, errors of the system in one line, files that appear whole or not at all."""
 
 import contextlib
 import os
-from collections.abc import Callable
+import re
+import stat
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from madf_jax.errors import UserError
+
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")
+
+
+def local_path(given: str | os.PathLike[str], name: str = "") -> Path:
+    """A path as a user gave it, with a leading `~` expanded.
+
+    Args:
+        given: by a flag, a key or an argument.
+        name: the flag or key, for messages; "" if the path says enough.
+
+    Raises:
+        UserError: it is empty, a URL, or no name that a file can have.
+    """
+    text = os.fspath(given)
+    shown = f"{name}={text}" if name else text
+    if not text:
+        raise UserError(f"{name or 'a path'} is empty; name a file or directory")
+    if _URL.match(text):
+        raise UserError(f"{shown}: only local paths are supported, not URLs")
+    try:
+        if "\0" in text:
+            raise UnicodeError
+        text.encode()
+    except UnicodeError:
+        raise UserError(f"{shown}: is not valid UTF-8; rename it") from None
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise UserError(f"{shown}: there is no such user; write ./~... for a file") from None
+
+
+@contextlib.contextmanager
+def system_errors(path: Path | str, name: str = "") -> Iterator[None]:
+    """Turns errors of the system into one line with the system's reason.
+
+    Args:
+        path: that is worked on.
+        name: the flag or key that names it, for messages.
+
+    Raises:
+        UserError: an OSError or a MemoryError was raised inside.
+    """
+    shown = f"{name}={path}" if name else f"{path}"
+    try:
+        yield
+    except FileNotFoundError:
+        raise UserError(f"{shown}: there is no such file or directory") from None
+    except OSError as error:
+        raise UserError(f"{shown}: {error.strerror or error}") from None
+    except MemoryError:
+        raise UserError(f"{shown}: out of memory") from None
+
+
+def require_regular_file(path: Path, name: str = "") -> os.stat_result:
+    """Whether a path is a file whose bytes can be read to an end.
+
+    Opening a FIFO or a device could wait forever.
+
+    Returns:
+        What the system knows of it, its size for example.
+
+    Raises:
+        UserError: it is missing, can't be looked at, or is no regular file; the message says which.
+    """
+    shown = f"{name}={path}" if name else f"{path}"
+    with system_errors(path, name):
+        found = path.stat()
+    if stat.S_ISDIR(found.st_mode):
+        raise UserError(f"{shown}: is a directory, not a file")
+    if not stat.S_ISREG(found.st_mode):
+        raise UserError(f"{shown}: is not a regular file")
+    return found
 
 
 def make_directory(path: Path, name: str) -> None:

@@ -1,0 +1,47 @@
+import os
+
+import pytest
+
+from madf_jax.errors import UserError, escape
+from madf_jax.files import local_path, require_regular_file, system_errors
+
+
+@pytest.mark.parametrize("url", ["gs://b/r", "s3://b", "http://h/x", "hf://o/n", "file:/x"])
+def test_urls_are_refused_by_name(url):
+    with pytest.raises(UserError, match=r"--workdir=.*URL"):
+        local_path(url, "--workdir")
+
+
+@pytest.mark.parametrize("given", ["", "a\0b", "caf\udce9", "~no-such-user-here/x"])
+def test_names_that_no_file_can_have_are_refused(given):
+    with pytest.raises(UserError):
+        local_path(given)
+
+
+def test_the_home_folder_is_expanded(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert local_path("~/x") == tmp_path / "x"
+    assert local_path("a:b/c d").as_posix() == "a:b/c d"
+
+
+def test_messages_hold_no_control_characters():
+    assert str(UserError("evil\x1b[2J\nheartbeat: \udce9")) == r"evil\x1b[2J\nheartbeat: \udce9"
+    assert escape("größe 画 ok") == "größe 画 ok"
+
+
+def test_errors_of_the_system_are_one_line_with_its_reason(tmp_path):
+    with pytest.raises(UserError, match="x: File name too long"), system_errors("x"):
+        (tmp_path / ("x" * 300)).stat()
+    with pytest.raises(UserError, match="no such file"), system_errors("x"):
+        (tmp_path / "none").stat()
+    with pytest.raises(UserError, match="out of memory"), system_errors("x"):
+        raise MemoryError
+
+
+def test_only_regular_files_are_opened(tmp_path):
+    os.mkfifo(tmp_path / "fifo")
+    for name, reason in (("fifo", "regular"), ("", "directory"), ("none", "no such")):
+        with pytest.raises(UserError, match=reason):
+            require_regular_file(tmp_path / name)
+    (tmp_path / "file").write_bytes(b"abc")
+    assert require_regular_file(tmp_path / "file").st_size == 3
