@@ -55,7 +55,7 @@ def test_what_is_asked_for_is_measured(capsys):
 def test_mistakes_are_told_before_anything_is_measured(arguments, message, capsys, monkeypatch):
     monkeypatch.setattr(run, "describe_machine", None)
     assert main(["benchmark", *arguments]) == 1
-    assert capsys.readouterr().err == f"madf_jax: {message}\n"
+    assert capsys.readouterr().err == f"madf-jax: {message}\n"
 
 
 def test_a_directory_is_not_replaced_by_a_report(tmp_path, capsys):

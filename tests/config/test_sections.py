@@ -44,8 +44,8 @@ def test_what_is_no_section_is_named(config):
 
 
 def test_an_unknown_section_is_named(config):
-    config.optimizer = {}
-    with pytest.raises(UserError, match="config has no key 'optimizer'; its keys are data,"):
+    config.optimzer = {}
+    with pytest.raises(UserError, match="config has no key 'optimzer'; its keys are data,"):
         from_config(config)
 
 

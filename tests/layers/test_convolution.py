@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from jax import lax
 
-from madf_jax import convolution as module
+from madf_jax.layers import convolution as module
 from madf_jax.layers.convolution import Conv, convolution, transposed_convolution
 
 # k, stride, padding, N, H, W, C, O: the kinds that the networks use, at sizes that differ.

@@ -96,7 +96,7 @@ def test_vgg_is_never_made_up(write_case, small_weights, tmp_path, capsys):
 
 def one_line(capsys):
     captured = capsys.readouterr()
-    assert captured.err.startswith("madf_jax: ")
+    assert captured.err.startswith("madf-jax: ")
     assert captured.err.count("\n") == 1
     assert "Traceback" not in captured.err
     return captured.err

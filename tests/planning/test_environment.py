@@ -46,7 +46,7 @@ def compile_command(*arguments):
 def test_mistakes_in_the_config_are_told_before_anything_else(arguments, message):
     done = compile_command("--config", "configs/places2.py", "--topology", "v5e:1x1", *arguments)
     assert done.returncode == 1
-    assert done.stderr.startswith("madf_jax: ")
+    assert done.stderr.startswith("madf-jax: ")
     assert message in done.stderr
     assert done.stderr.count("\n") == 1
 

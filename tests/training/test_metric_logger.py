@@ -11,7 +11,7 @@ import pytest
 from configs import quickstart
 from madf_jax.config.sections import from_config
 from madf_jax.errors import UserError
-from madf_jax.training import watch as module
+from madf_jax.training import metric_logger as module
 from madf_jax.training.metric_logger import Profile, Watch
 
 

@@ -73,7 +73,7 @@ def fails(capsys, message, *arguments):
     capsys.readouterr()
     assert convert(*arguments) == 1
     error = capsys.readouterr().err
-    assert error.startswith("madf_jax: ")
+    assert error.startswith("madf-jax: ")
     assert error.count("\n") == 1
     assert message in error
 
