@@ -7,6 +7,7 @@ from absl import app, flags
 from ml_collections import config_flags
 
 from madf_jax.config.flags import parse_flags
+from madf_jax.config.sections import from_config
 from madf_jax.errors import UserError
 from madf_jax.evaluation.loop import evaluate
 from madf_jax.evaluation.report import format_table
@@ -25,7 +26,7 @@ def main(_: list[str]) -> None:
     workdir = Path(_WORKDIR.value)
     output = Path(_OUTPUT.value) if _OUTPUT.value else workdir
     try:
-        summary = evaluate(_CONFIG.value, workdir, output)
+        summary = evaluate(from_config(_CONFIG.value), workdir, output)
     except UserError as error:
         sys.exit(f"eval.py: {error}")
     print(f"\n{summary['count']} held-out images at step {summary['step']}:\n")

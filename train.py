@@ -31,20 +31,19 @@ def main(_: list[str]) -> None:
     """Trains as the flags say."""
     show_own_lines()
     # Imported late, so that --help and a misspelt flag answer at once.
-    from madf_jax.config.sections import check_keys
+    from madf_jax.config.sections import from_config
     from madf_jax.training import processes
     from madf_jax.training.loop import train
 
-    config = _CONFIG.value
     try:
-        check_keys(config)
+        setup = from_config(_CONFIG.value)
         processes.join(
             _COORDINATOR.value,
             _NUM_PROCESSES.value,
             _PROCESS_ID.value,
-            config.training.process_timeout,
+            setup.training.process_timeout,
         )
-        finished = train(config, Path(_WORKDIR.value))
+        finished = train(setup, Path(_WORKDIR.value))
     except UserError as error:
         processes.leave(f"train.py: {error}")
     except jax.errors.JaxRuntimeError as error:

@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import ml_collections
-
+from madf_jax.config.sections import Setup, to_plain
 from madf_jax.errors import UserError
 from madf_jax.files import write_text
 
@@ -35,7 +34,7 @@ FREE = {
 }
 
 
-def check_config(config: ml_collections.ConfigDict, workdir: Path) -> None:
+def check_config(setup: Setup, workdir: Path) -> None:
     """Compares with the config that the run began with, if it has begun.
 
     Raises:
@@ -51,8 +50,8 @@ def check_config(config: ml_collections.ConfigDict, workdir: Path) -> None:
             raise ValueError("it holds no config")
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: can't be read: {error}; mend or remove it") from None
-    changed = _differences(before, _plain(config))
-    if not changed or config.training.changed_config == "accept":
+    changed = _differences(before, to_plain(setup))
+    if not changed or setup.training.changed_config == "accept":
         return
     shown = "; ".join(
         f"{key} is {there} there, {here} now" for key, (there, here) in changed[:_NAMED]
@@ -60,15 +59,15 @@ def check_config(config: ml_collections.ConfigDict, workdir: Path) -> None:
     more = f"; and {len(changed) - _NAMED} more" if len(changed) > _NAMED else ""
     raise UserError(
         f"{workdir} belongs to another config: {shown}{more}. Use that config, another --workdir, "
-        "or --config.training.changed_config=accept to go on with the new one"
+        "or --setup.training.changed_config=accept to go on with the new one"
     )
 
 
-def describe_job(config: ml_collections.ConfigDict, data: Mapping[str, Any]) -> str:
+def describe_job(setup: Setup, data: Mapping[str, Any]) -> str:
     """What must be the same in every process of a job: a text of config and data.
 
     Args:
-        config: of this process.
+        setup: of this process.
         data: JSON-able facts on what it reads.
 
     Returns:
@@ -76,23 +75,19 @@ def describe_job(config: ml_collections.ConfigDict, data: Mapping[str, Any]) -> 
     """
     keys = {
         key: value
-        for key, value in _flat(_plain(config)).items()
+        for key, value in _flat(to_plain(setup)).items()
         if not {key, key.partition(".")[0]} & LOCAL
     }
     return json.dumps([keys, data], sort_keys=True)
 
 
-def write_config(config: ml_collections.ConfigDict, workdir: Path) -> None:
+def write_config(setup: Setup, workdir: Path) -> None:
     """Writes the config of a run to `config.json`.
 
     Raises:
         UserError: it can't be written.
     """
-    write_text(workdir / _NAME, json.dumps(_plain(config), indent=2) + "\n")
-
-
-def _plain(config: ml_collections.ConfigDict) -> dict[str, Any]:
-    return json.loads(config.to_json_best_effort())
+    write_text(workdir / _NAME, json.dumps(to_plain(setup), indent=2) + "\n")
 
 
 def _differences(

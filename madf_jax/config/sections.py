@@ -57,6 +57,18 @@ def from_config(config: ml_collections.ConfigDict) -> Setup:
     return Setup(network=network, **sections)
 
 
+def to_plain(setup: Setup) -> dict[str, dict[str, Any]]:
+    """The keys and values of every section, as `from_config` takes them."""
+    return {
+        section.name: {
+            field.name: getattr(getattr(setup, section.name), field.name)
+            for field in dataclasses.fields(section.type)  # type: ignore[arg-type]
+            if field.name not in _NOT_KEYS
+        }
+        for section in dataclasses.fields(setup)
+    }
+
+
 def check_keys(config: ml_collections.ConfigDict) -> None:
     """Whether a config has every section and key, and no other.
 

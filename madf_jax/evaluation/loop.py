@@ -4,12 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import ml_collections
 from absl import logging
 from tqdm import tqdm
 
 from madf_jax.checkpoints.manager import Checkpoints
-from madf_jax.config.sections import Setup, abstract_state, from_config
+from madf_jax.config.sections import Setup, abstract_state
 from madf_jax.data.pipeline import evaluation_dataset, iterate
 from madf_jax.errors import UserError
 from madf_jax.evaluation import report
@@ -18,11 +17,11 @@ from madf_jax.files import make_directory
 from madf_jax.inference.painter import make_painter
 
 
-def evaluate(config: ml_collections.ConfigDict, workdir: Path, output: Path) -> dict[str, Any]:
+def evaluate(setup: Setup, workdir: Path, output: Path) -> dict[str, Any]:
     """Evaluates the newest checkpoint of a run and writes the report.
 
     Args:
-        config: of the run.
+        setup: the sections of the run's config.
         workdir: of the run.
         output: directory for `evaluation.json`, `evaluation.csv` and `grids/`; made if need be.
 
@@ -33,7 +32,6 @@ def evaluate(config: ml_collections.ConfigDict, workdir: Path, output: Path) -> 
         UserError: no checkpoint, or one of another config; the held-out images can't be read,
             and a report of before stands as it was; or the report can't be written.
     """
-    setup = from_config(config)
     options = setup.evaluation
     step, variables = _restore(setup, workdir)
     dataset = evaluation_dataset(

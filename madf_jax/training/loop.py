@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import ml_collections
 import numpy as np
 from absl import logging
 from clu import parameter_overview
 
 from madf_jax.checkpoints.manager import METRIC, Checkpoints, has_begun
 from madf_jax.config.identity import check_config, describe_job, write_config
-from madf_jax.config.sections import Setup, abstract_state, create_state, from_config, initial_state
+from madf_jax.config.sections import Setup, abstract_state, create_state, initial_state
 from madf_jax.data.pipeline import evaluation_dataset, iterate, training_data
 from madf_jax.errors import UserError
 from madf_jax.evaluation.report import image_rows
@@ -38,11 +37,11 @@ from madf_jax.weights.vgg import load_vgg
 _SHOWN = 8
 
 
-def train(config: ml_collections.ConfigDict, workdir: Path) -> bool:
+def train(setup: Setup, workdir: Path) -> bool:
     """Trains until `training.steps`, from the newest checkpoint in `workdir` if there is one.
 
     Args:
-        config: every section of `configs/default.py`.
+        setup: the sections of the run's config.
         workdir: for checkpoints, TensorBoard's files and the config; made if need be.
 
     Returns:
@@ -54,10 +53,9 @@ def train(config: ml_collections.ConfigDict, workdir: Path) -> bool:
         processes of the job differ in them, a checkpoint can't be written, or too many steps in a
         row had gradients that are not finite.
     """
-    setup = from_config(config)
     begun = has_begun(workdir)
     if begun:
-        check_config(config, workdir)
+        check_config(setup, workdir)
     mesh = data_mesh()
     _check_devices(setup, mesh.size)
     # Before anything compiles: missing weights must not cost the user minutes.
@@ -71,7 +69,7 @@ def train(config: ml_collections.ConfigDict, workdir: Path) -> bool:
         process_index=jax.process_index(),
         process_count=jax.process_count(),
     )
-    require_agreement(describe_job(config, data.fingerprint))
+    require_agreement(describe_job(setup, data.fingerprint))
     validation = _Validation(setup)
     make_directory(workdir, "--workdir")
     mapped = map_step(setup, mesh)
@@ -85,7 +83,7 @@ def train(config: ml_collections.ConfigDict, workdir: Path) -> bool:
         step_fn = compiled_step(setup, mesh, mapped)
         state = _begin(setup, checkpoints, weights, data.fingerprint, replicated(mesh))
         if jax.process_index() == 0:
-            write_config(config, workdir)
+            write_config(setup, workdir)
         start = int(state.step)
         feed = Feed(iterate(data.dataset, setup.loader, start=start), mapped.to_devices)
         with (

@@ -55,7 +55,7 @@ def report(config, state, tmp_path_factory):
     workdir = tmp_path_factory.mktemp("run")
     with Checkpoints(workdir) as checkpoints:
         checkpoints.save(jax.device_put(state, jax.devices()[0]), {})
-    return workdir / "report", evaluate(config, workdir, workdir / "report")
+    return workdir / "report", evaluate(from_config(config), workdir, workdir / "report")
 
 
 def test_the_json_file_has_exactly_these_keys(report):
@@ -111,7 +111,7 @@ def test_a_failed_evaluation_leaves_the_report_of_before(config, report, monkeyp
     before = {path: path.read_bytes() for path in directory.rglob("*.*")}
     monkeypatch.setattr(loop, "score_examples", broken)
     with pytest.raises(UserError, match="a mask is broken"):
-        evaluate(config, directory.parent, directory)
+        evaluate(from_config(config), directory.parent, directory)
     assert {path: path.read_bytes() for path in directory.rglob("*.*")} == before
 
 
@@ -121,16 +121,16 @@ def test_a_place_that_cannot_be_written_is_told_before_images_are_painted(
     monkeypatch.setattr(loop, "score_examples", None)
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match=r"--output=.*file can't be made"):
-        evaluate(config, report[0].parent, tmp_path / "file")
+        evaluate(from_config(config), report[0].parent, tmp_path / "file")
 
 
 def test_a_run_without_a_checkpoint_is_refused(config, tmp_path):
     with pytest.raises(UserError, match="holds no checkpoint; train a run there first"):
-        evaluate(config, tmp_path, tmp_path / "report")
+        evaluate(from_config(config), tmp_path, tmp_path / "report")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_missing_working_directory_is_refused(config, tmp_path):
     with pytest.raises(UserError, match="missing is not a directory; train a run there first"):
-        evaluate(config, tmp_path / "missing", tmp_path / "report")
+        evaluate(from_config(config), tmp_path / "missing", tmp_path / "report")
     assert list(tmp_path.iterdir()) == []

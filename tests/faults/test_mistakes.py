@@ -3,6 +3,7 @@
 import pytest
 
 from madf_jax.config.flags import read_config
+from madf_jax.config.sections import from_config
 from madf_jax.errors import UserError
 from madf_jax.training import loop
 from tests.faults.mistakes import MISTAKES, contents
@@ -19,7 +20,7 @@ def test_a_mistake_is_answered_by_one_line_and_changes_no_file(name, tmp_path, m
     mistake.prepare(tmp_path)
     before = contents(tmp_path)
     with pytest.raises(UserError) as told:
-        loop.train(read_config(mistake.arguments(tmp_path)), tmp_path / "run")
+        loop.train(from_config(read_config(mistake.arguments(tmp_path))), tmp_path / "run")
     (line,) = str(told.value).splitlines()
     assert all(word in line for word in mistake.named), line
     assert contents(tmp_path) == before

@@ -68,7 +68,7 @@ def saved_steps(workdir):
 def whole_run(tmp_path_factory):
     """The working directory of an uninterrupted run."""
     workdir = tmp_path_factory.mktemp("runs") / "whole"
-    loop.train(shrunk(), workdir)
+    loop.train(from_config(shrunk()), workdir)
     return workdir
 
 
@@ -114,7 +114,7 @@ def test_a_run_starts_from_converted_weights(whole_run, tmp_path):
     write_weights(tmp_path / "w.npz", Weights(state.params, state.batch_stats))
     changes = {"training.steps": 1, "optimizer.learning_rate": 1e-12}
     config = shrunk(**changes, **{"init.weights": str(tmp_path / "w.npz")})
-    loop.train(config, tmp_path / "run")
+    loop.train(from_config(config), tmp_path / "run")
     after = last_state(config, tmp_path / "run").state
     assert after.step == 1
     for given, kept in zip(
@@ -169,10 +169,10 @@ def test_stopped_and_resumed_equals_uninterrupted(
     config, handler = shrunk(), signal.getsignal(signal.SIGTERM)
     starts = interrupt(monkeypatch, action)
     with contextlib.suppress(Killed):
-        assert not loop.train(config, tmp_path)
+        assert not loop.train(from_config(config), tmp_path)
     assert signal.getsignal(signal.SIGTERM) is handler
     assert last_state(config, tmp_path).step == left_at
-    assert loop.train(config, tmp_path)
+    assert loop.train(from_config(config), tmp_path)
     assert starts == [0, left_at]
     resumed, uninterrupted = last_state(config, tmp_path), last_state(config, whole_run)
     assert resumed.step == STEPS
@@ -187,7 +187,7 @@ def test_a_finished_run_is_left_alone_and_changed_data_is_told(whole_run, tmp_pa
     workdir = shutil.copytree(whole_run, tmp_path / "copy")
     before = last_state(shrunk(), workdir)
     changes = {"training.seed": 5, "training.changed_config": "accept"}
-    assert loop.train(shrunk(**changes), workdir)
+    assert loop.train(from_config(shrunk(**changes)), workdir)
     assert_identical(last_state(shrunk(), workdir).state, before.state)
     assert [text for text in told if "step 30 the data changed in seed" in text]
 
@@ -200,7 +200,7 @@ def test_a_workdir_of_another_config_is_refused_with_the_difference(whole_run):
         match=r"belongs to another config: network\.mask_width is 3 there, 4 now; "
         r"optimizer\.learning_rate is 0\.01 there, 0\.5 now\. Use that config",
     ):
-        loop.train(shrunk(**changes), whole_run)
+        loop.train(from_config(shrunk(**changes)), whole_run)
     assert saved_steps(whole_run) == [EVERY, STEPS]
     assert (whole_run / "config.json").read_bytes() == before
 
@@ -210,7 +210,7 @@ def test_another_network_is_refused_also_if_changes_are_accepted(whole_run):
     with pytest.raises(
         UserError, match=r"written by another config.*mask_conv/bias: float32\[3\] there"
     ):
-        loop.train(shrunk(**changes), whole_run)
+        loop.train(from_config(shrunk(**changes)), whole_run)
     assert saved_steps(whole_run) == [EVERY, STEPS]
 
 
@@ -225,7 +225,7 @@ def test_too_many_steps_that_are_not_finite_stop_the_run(tmp_path, monkeypatch):
     with pytest.raises(
         UserError, match=r"of 5 steps in a row up to step 5 were not finite.*=5\); those"
     ):
-        loop.train(shrunk(**{"training.max_skipped_in_row": 5}), tmp_path)
+        loop.train(from_config(shrunk(**{"training.max_skipped_in_row": 5})), tmp_path)
     assert saved_steps(tmp_path) == []
 
 
@@ -239,7 +239,8 @@ def test_missing_vgg_weights_are_refused_before_anything_compiles(tmp_path, monk
     missing = str(tmp_path / "missing.safetensors")
     with pytest.raises(UserError, match=r"missing\.safetensors"):
         loop.train(
-            shrunk(**{"objective.style": 1.0, "init.vgg_weights": missing}), tmp_path / "run"
+            from_config(shrunk(**{"objective.style": 1.0, "init.vgg_weights": missing})),
+            tmp_path / "run",
         )
     assert not (tmp_path / "run").exists()
 
@@ -247,7 +248,7 @@ def test_missing_vgg_weights_are_refused_before_anything_compiles(tmp_path, monk
 def test_a_batch_that_the_devices_do_not_share_evenly_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "compiled_step", never)
     with pytest.raises(UserError, match=r"training\.batch_size is 6; use a multiple of the 4"):
-        loop.train(shrunk(**{"training.batch_size": 6}), tmp_path / "run")
+        loop.train(from_config(shrunk(**{"training.batch_size": 6})), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
