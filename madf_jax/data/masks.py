@@ -29,6 +29,9 @@ class Masks(Protocol):
     def __call__(self, rng: np.random.Generator, size: int, index: int = 0) -> np.ndarray:
         """The mask for example `index`, uint8 (size, size, 1), 1 = known."""
 
+    def name(self, index: int) -> str:
+        """What reports call the mask of held-out example `index`."""
+
 
 @dataclasses.dataclass(frozen=True)
 class StrokesAndBoxes:
@@ -77,6 +80,10 @@ class StrokesAndBoxes:
             hole = _with_area(hole if hole.any() else spoilt, least, most)
         hole ^= 1
         return hole[..., None]
+
+    def name(self, index: int) -> str:
+        """`generated-INDEX`: the mask follows from this and the seed of the evaluation."""
+        return f"generated-{index}"
 
     def _draw(self, rng: np.random.Generator, hole: np.ndarray) -> None:
         strokes, boxes = (int(rng.integers(*n, endpoint=True)) for n in (self.strokes, self.boxes))
@@ -161,6 +168,10 @@ class MaskFolder:
         turned = np.array(upright.rotate(angle, Image.Resampling.NEAREST, fillcolor=0))[..., None]
         mirror = rng.random() < 0.5 and self.flip
         return np.ascontiguousarray(turned[:, ::-1]) if mirror else turned
+
+    def name(self, index: int) -> str:
+        """Path, relative to the folder, of the mask paired with example `index`."""
+        return self.names[index % len(self)]
 
     def __repr__(self) -> str:
         """Settings and a digest of the names; not the folder, which may move."""

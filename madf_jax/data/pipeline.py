@@ -96,7 +96,9 @@ def evaluation_dataset(
 ) -> grain.MapDataset:
     """The held-out examples, in a fixed order, each fixed by the seed and its index.
 
-    With more examples than images the images come round again, with other masks and, for
+    Beside `image` and `mask`, a batch holds what identifies its examples: `index` int (N,), and the
+    strings `image_name` and `mask_name` (N,). An image that can't be read is never replaced. With
+    more examples than images the images come round again, with other masks and, for
     `data.evaluation_crop = 'random'`, other crops.
 
     Args:
@@ -107,7 +109,8 @@ def evaluation_dataset(
       batch_size: examples in a batch; the last one may be smaller.
 
     Raises:
-      UserError: a source is missing or unusable, or a number is out of range.
+      UserError: a source is missing or unusable, or a number is out of range. Reading a batch
+        raises it, too: a file has become unreadable; the message names it.
     """
     if count < 0 or batch_size < 1:
         raise UserError(f"count must be 0 or more and batch_size 1 or more: {count}, {batch_size}")
@@ -118,7 +121,7 @@ def evaluation_dataset(
         "squash": functools.partial(squash, size=images.size),
     }
     crop = crops[images.evaluation_crop]
-    example = _Example(source, open_masks(masks, training=False), crop, images.size)
+    example = _HeldOutExample(source, open_masks(masks, training=False), crop, images.size)
     indices = grain.MapDataset.range(count or len(source))
     return indices.seed(seed).random_map(example).batch(batch_size, drop_remainder=False)
 
@@ -176,6 +179,16 @@ class _Example:
         return {
             "image": self.crop(self.source[index % len(self.source)], rng),
             "mask": self.masks(rng, self.size, index),
+        }
+
+
+class _HeldOutExample(_Example):
+    def __call__(self, index: int, rng: np.random.Generator) -> dict[str, Any]:
+        return {
+            **super().__call__(index, rng),
+            "index": index,
+            "image_name": self.source.name(index % len(self.source)),
+            "mask_name": self.masks.name(index),
         }
 
 

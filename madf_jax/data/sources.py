@@ -37,6 +37,9 @@ class ImageSource(Protocol):
     def __getitem__(self, index: int) -> np.ndarray:
         """Image `index`, uint8 (H, W, 3) RGB."""
 
+    def name(self, index: int) -> str:
+        """What reports call image `index`; no two images of a source share a name."""
+
 
 class PhotoSource:
     """Real color photographs that come with scikit-image and scikit-learn: nothing to download.
@@ -62,6 +65,10 @@ class PhotoSource:
         """Photograph `index`, read-only, kept in memory."""
         return _photo(self.names[index])
 
+    def name(self, index: int) -> str:
+        """Name of the photograph, as in `PHOTOS`."""
+        return self.names[index]
+
     def __repr__(self) -> str:
         return f"PhotoSource({self.split!r})"
 
@@ -80,6 +87,8 @@ class FolderSource:
       max_bad_share: with 'skip', the share of bad files past which they are refused after all.
       at_least: pixels; a large JPEG may be decoded at a fraction of its size if its shorter side
         keeps so many. 0 decodes everything at full size.
+      held_out: whether scores depend on every single image; then a bad one is an error that names
+        it, whatever `bad_files` says, and no other takes its place.
 
     Raises:
       UserError: no folder, no images, no usable image, or a bad one under 'refuse'.
@@ -93,9 +102,12 @@ class FolderSource:
         min_side: int = 32,
         at_least: int = 0,
         max_bad_share: float = 1.0,
+        *,
+        held_out: bool = False,
     ) -> None:
         self.directory = Path(directory)
-        self.bad_files = bad_files
+        self.bad_files = "refuse" if held_out else bad_files
+        self._remedy = _HELD_OUT_REMEDY if held_out else _REMEDY
         self.min_side = min_side
         self.max_bad_share = max_bad_share
         self.at_least = max(at_least, min_side) if at_least else 0
@@ -122,11 +134,15 @@ class FolderSource:
                 return self._read(name)
             except UserError as error:
                 if self.bad_files == "refuse":
-                    raise UserError(f"{self.directory}: {error}; {_REMEDY}") from error
+                    raise UserError(f"{self.directory}: {error}; {self._remedy}") from error
                 if name not in self._warned:
                     self._warned.add(name)
                     self._count(str(error))
         raise UserError(f"{self.directory}: none of its {len(self)} images can be read any more")
+
+    def name(self, index: int) -> str:
+        """Path of the image relative to the folder, with forward slashes."""
+        return self.names[index]
 
     def __repr__(self) -> str:
         """Number of images and a digest of their names in order."""
@@ -166,7 +182,7 @@ class FolderSource:
         if len(faults) == found:
             raise UserError(f"{text}; mend them or name another folder")
         if self.bad_files == "refuse":
-            raise UserError(f"{text}; {_REMEDY}")
+            raise UserError(f"{text}; {self._remedy}")
         if len(faults) > self.max_bad_share * found:
             raise UserError(f"{text}: {self._too_many()}")
         logging.warning("%s; they are skipped", text)
@@ -200,10 +216,12 @@ def open_images(options: ImageOptions, *, training: bool) -> ImageSource:
         options.min_side,
         at_least,
         options.max_bad_share,
+        held_out=not training,
     )
 
 
-_REMEDY = "mend or remove such files, or set data.bad_files = 'skip' to go on without them"
+_REMEDY = "fix or remove such files, or set data.bad_files = 'skip' to train without them"
+_HELD_OUT_REMEDY = "fix or remove them: held-out images are never skipped, nor replaced by others"
 
 
 def _faults(names: Sequence[str], check: Callable[[str], object]) -> list[tuple[str, str]]:

@@ -14,7 +14,7 @@ class TfdsSource:
     """A prepared TensorFlow Datasets set with an `image` feature, read without TensorFlow.
 
     Args:
-      name: e.g. 'places365_small', 'celeb_a', 'celeb_a_hq/256'.
+      dataset: e.g. 'places365_small', 'celeb_a', 'celeb_a_hq/256'.
       split: TFDS's words, e.g. 'train' or 'train[:90%]'.
       data_dir: where it was prepared; '' is TFDS's own default.
 
@@ -23,21 +23,24 @@ class TfdsSource:
         such set or split, or no `image` in it.
     """
 
-    def __init__(self, name: str, split: str, data_dir: str = "") -> None:
-        self.name = name
+    def __init__(self, dataset: str, split: str, data_dir: str = "") -> None:
+        self.dataset = dataset
         self.split = split
-        self._records = _open_tfds(name, split, data_dir)
+        self._records = _open_tfds(dataset, split, data_dir)
 
     def __len__(self) -> int:
         return len(self._records)
 
     def __getitem__(self, index: int) -> np.ndarray:
         """Image `index`, uint8 (H, W, 3) RGB."""
-        encoded = self._records[index]["image"]
-        return read_image(io.BytesIO(encoded), f"{self.name}, {self.split}, record {index}")
+        return read_image(io.BytesIO(self._records[index]["image"]), self.name(index))
+
+    def name(self, index: int) -> str:
+        """Data set, split and record."""
+        return f"{self.dataset}, {self.split}, record {index}"
 
     def __repr__(self) -> str:
-        return f"TfdsSource({self.name!r}, {self.split!r}, images={len(self)})"
+        return f"TfdsSource({self.dataset!r}, {self.split!r}, images={len(self)})"
 
 
 def _open_tfds(name: str, split: str, data_dir: str) -> Sequence[dict[str, Any]]:

@@ -1,3 +1,4 @@
+import dataclasses
 import itertools
 import json
 
@@ -165,6 +166,27 @@ def test_evaluation_pairs_images_with_masks_by_index(tmp_path):
     np.testing.assert_array_equal(
         shown, evaluate(masks=masks, count=6, batch_size=6, seed=6)[0]["mask"]
     )
+
+
+def test_held_out_examples_say_who_they_are(tmp_path):
+    images = numbered_folder(tmp_path, 3)
+    images = dataclasses.replace(images, train_path="", evaluation_path=images.train_path)
+    (tmp_path / ".masks").mkdir()  # hidden: not among the images
+    for name in ("a.png", "b.png"):
+        Image.new("L", (16, 16)).save(tmp_path / ".masks" / name)
+    masks = MaskOptions(source="folder", evaluation_path=str(tmp_path / ".masks"))
+    shown = batches(evaluate(images, masks, count=4, batch_size=3), 99)
+    assert [batch["index"].tolist() for batch in shown] == [[0, 1, 2], [3]]
+    names = {key: [n for batch in shown for n in batch[key]] for key in ("image_name", "mask_name")}
+    assert names["image_name"] == ["000.png", "001.png", "002.png", "000.png"]
+    assert names["mask_name"] == ["a.png", "b.png"] * 2
+    generated = evaluate(count=2)[0]
+    assert generated["image_name"].tolist() == ["chelsea", "flower"]
+    assert generated["mask_name"].tolist() == ["generated-0", "generated-1"]
+
+
+def test_training_batches_hold_arrays_for_the_devices_only():
+    assert train().dataset[0].keys() == {"image", "mask"}
 
 
 @pytest.mark.parametrize(

@@ -209,3 +209,22 @@ def test_files_that_go_bad_are_named_once_counted_and_refused_past_the_share(fol
     assert "a.png: not a JPEG" in told[0] and "1 are bad so far" in told[0]
     with pytest.raises(UserError, match=r"more than data\.max_bad_share=0\.6.*raise data\.max_bad"):
         [source[index] for index in range(len(source))]
+
+
+def test_a_held_out_image_is_never_skipped_nor_replaced(folder):
+    options = ImageOptions(source="folder", evaluation_path=str(folder), bad_files="skip")
+    with pytest.raises(UserError, match=r"text\.png.*; fix or remove them: held-out images"):
+        open_images(options, training=False)
+    for name in BAD:
+        (folder / name).unlink()
+    source = open_images(options, training=False)
+    (folder / "sub/b.PNG").write_bytes(b"gone")
+    assert tuple(source[2][20, 20]) == BLUE
+    with pytest.raises(UserError, match=r"sub/b\.PNG: not a JPEG.*held-out images"):
+        source[1]
+
+
+def test_every_source_names_its_images(folder, prepared):
+    assert PhotoSource("held_out").name(1) == "flower"
+    assert FolderSource(folder).name(1) == "sub/b.PNG"
+    assert TfdsSource("tiny_images", "train", prepared).name(2) == "tiny_images, train, record 2"
