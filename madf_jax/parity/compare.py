@@ -12,8 +12,8 @@ from madf_jax.parity.live import compare_live, draw_comparison, format_compariso
 from madf_jax.parity.recorded import Precision, compare_case
 from madf_jax.parity.rows import Row, format_rows
 from madf_jax.parity.rule import rule_weights
-from madf_jax.weights.checkpoint import Weights
 from madf_jax.weights.convert import read_any
+from madf_jax.weights.model import Weights
 from madf_jax.weights.vgg import load_vgg
 
 RULE = "rule:"

@@ -22,8 +22,8 @@ from madf_jax.network.encoder import EncoderLevel
 from madf_jax.objective.supervision import TERMS, Objective, output_terms, total_loss
 from madf_jax.parity.case import Case
 from madf_jax.state.optimizer import OptimizerOptions, make_optimizer
-from madf_jax.weights.checkpoint import Weights
 from madf_jax.weights.generator import flatten, widths_of
+from madf_jax.weights.model import Weights
 from madf_jax.weights.names import Row, parameter_names
 from madf_jax.weights.widths import Widths
 

@@ -22,8 +22,8 @@ from madf_jax.network import composite, denormalize, normalize
 from madf_jax.parity.checkout import reference_network
 from madf_jax.parity.computed import make_network, on_device, precision_of
 from madf_jax.parity.rows import relative
-from madf_jax.weights.checkpoint import Weights
 from madf_jax.weights.generator import to_reference, widths_of
+from madf_jax.weights.model import Weights
 from madf_jax.weights.torch_files import import_torch
 from madf_jax.weights.widths import Widths
 

@@ -15,8 +15,8 @@ from madf_jax.errors import UserError
 from madf_jax.parity.case import OF_GRADIENTS, OF_STEPS, TERMS, Case
 from madf_jax.parity.computed import Model, Precision, precision_of, reference_sums
 from madf_jax.parity.rows import Row, relative
-from madf_jax.weights.checkpoint import Weights
 from madf_jax.weights.checks import listed
+from madf_jax.weights.model import Weights
 
 # In float64 only the order of sums differs. In float32 each is about four times the largest error
 # measured over the recorded cases, docs/numbers.md. Gradients jump where a rectifier, a maximum or

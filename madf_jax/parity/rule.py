@@ -19,8 +19,8 @@ import numpy as np
 
 from madf_jax.features.vgg import STAGES
 from madf_jax.weights import layouts
-from madf_jax.weights.checkpoint import Weights
 from madf_jax.weights.generator import from_reference
+from madf_jax.weights.model import Weights
 from madf_jax.weights.names import Row, parameter_names
 from madf_jax.weights.vgg import vgg_from_names
 from madf_jax.weights.widths import Widths
@@ -40,7 +40,7 @@ def rule_weights(salt: str, depth: int, refinements: int) -> Weights:
     widths = Widths.paper(depth, refinements)
     rows = [row for row in parameter_names(widths) if row.collection != "unused"]
     state_dict = {row.name: _tensor(salt, row, widths) for row in rows}
-    return Weights(**from_reference(state_dict), vgg=vgg_from_names(_trunk(salt)))
+    return Weights(widths.network(), **from_reference(state_dict), vgg=vgg_from_names(_trunk(salt)))
 
 
 def _tensor(salt: str, row: Row, widths: Widths) -> np.ndarray:

@@ -30,8 +30,9 @@ from madf_jax.training.processes import require_agreement
 from madf_jax.training.program import compiled_step, kept_programs, map_step
 from madf_jax.training.step import Metrics
 from madf_jax.training.warm_start import require_fit, warm_start
-from madf_jax.weights.checkpoint import Weights, read_weights
+from madf_jax.weights.checkpoint import read_weights
 from madf_jax.weights.checks import about
+from madf_jax.weights.model import Weights
 from madf_jax.weights.vgg import load_vgg
 
 _SHOWN = 8

@@ -9,7 +9,6 @@ bit-identical.
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import pathlib
 from collections.abc import Callable, Mapping
@@ -31,38 +30,13 @@ from madf_jax.weights.generator import (
     widths_of,
     without_prefixes,
 )
+from madf_jax.weights.model import Weights
 from madf_jax.weights.names import parameter_names
 from madf_jax.weights.tensor_files import TORCH_SUFFIXES, read_tensors, write_tensors
 from madf_jax.weights.vgg import vgg_from_names, vgg_leaves, vgg_to_reference
 from madf_jax.weights.widths import infer_widths
 
 _ROOTS = ("params", "batch_stats", "ema", "adam", "step", "vgg")
-
-
-@dataclasses.dataclass(frozen=True)
-class Weights:
-    """What a file of weights holds; trees are plain nested dicts of arrays.
-
-    Attributes:
-        params: the generator's parameters, float32.
-        batch_stats: its running statistics, float32, and their counts, int32.
-        step: training steps taken.
-        adam: the optimizer's state.
-        ema: averaged parameters, a tree like params.
-        vgg: the frozen VGG-16 trunk's params.
-    """
-
-    params: Tree
-    batch_stats: Tree
-    step: int | None = None
-    adam: Adam | None = None
-    ema: Tree | None = None
-    vgg: Tree | None = None
-
-    @property
-    def variables(self) -> Tree:
-        """What the network's `apply` takes."""
-        return {"params": self.params, "batch_stats": self.batch_stats}
 
 
 def read_weights(
@@ -86,7 +60,7 @@ def read_weights(
         ours = any("/" in str(name) for name in content)
         weights = _from_our_names(content) if ours else _from_release(content)
         if expected is not None:
-            compare_with_network(weights.variables, expected)
+            compare_with_network(weights.trained_variables, expected)
     return weights
 
 
@@ -126,6 +100,7 @@ def _from_release(content: Mapping[str, Any]) -> Weights:
     if ema is not None:
         ema = _ema_from_reference(ema, variables)
     return Weights(
+        widths_of(variables).network(),
         **variables,
         step=whole_number("n_iter", checkpoint["n_iter"]) if "n_iter" in checkpoint else None,
         adam=None if adam is None else adam_from_reference(adam, rows),
@@ -145,12 +120,12 @@ def _ema_from_reference(state_dict: Any, variables: Tree) -> Tree:
 
 def _release_content(weights: Weights, prefixes: bool) -> dict[str, Any]:
     wrapper, generator = ("module.", "module.model.") if prefixes else ("", "")
-    model = to_reference(weights.variables, generator)
+    model = to_reference(weights.trained_variables, generator)
     if weights.vgg is not None:
         model |= vgg_to_reference(weights.vgg, wrapper)
     # The release always has a number of iterations; a file of weights alone says 0.
     content: dict[str, Any] = {"n_iter": int(weights.step or 0), "model": model}
-    rows = parameter_names(widths_of(weights.variables))
+    rows = parameter_names(widths_of(weights.trained_variables))
     if weights.adam is not None:
         content["gen_optimizer"] = adam_to_reference(weights.adam, rows)
     if weights.ema is not None:
@@ -164,7 +139,8 @@ def _from_our_names(content: Mapping[str, Any]) -> Weights:
     if strange:
         raise UserError(f"not known: {listed(strange)}; names begin with {', '.join(_ROOTS)}")
     params = {name: value for name, value in content.items() if name.startswith("params/")}
-    rows = parameter_names(infer_widths(shapes_of(params), ours=True))
+    widths = infer_widths(shapes_of(params), ours=True)
+    rows = parameter_names(widths)
 
     def tree(root: str) -> Tree:
         return traverse_util.unflatten_dict(checked_leaves(content, rows, root), sep="/")
@@ -173,6 +149,7 @@ def _from_our_names(content: Mapping[str, Any]) -> Weights:
         return any(name.startswith(f"{root}/") for name in content)
 
     return Weights(
+        widths.network(),
         params=tree("params"),
         batch_stats=tree("batch_stats"),
         step=whole_number("step", content["step"]) if "step" in content else None,
@@ -199,8 +176,8 @@ def _our_adam(content: Mapping[str, Any], tree: Callable[[str], Tree]) -> Adam:
 
 
 def _our_content(weights: Weights) -> dict[str, np.ndarray]:
-    rows = parameter_names(widths_of(weights.variables))
-    trees: dict[str, Tree | None] = {**weights.variables, "ema": weights.ema}
+    rows = parameter_names(widths_of(weights.trained_variables))
+    trees: dict[str, Tree | None] = {**weights.trained_variables, "ema": weights.ema}
     content: dict[str, np.ndarray] = {}
     if weights.adam is not None:
         trees |= {"adam/mu": weights.adam.mu, "adam/nu": weights.adam.nu}

@@ -9,7 +9,8 @@ from pathlib import Path
 import jax
 
 from madf_jax.errors import UserError
-from madf_jax.weights.checkpoint import Weights, read_weights, write_weights
+from madf_jax.weights.checkpoint import read_weights, write_weights
+from madf_jax.weights.model import Weights
 from madf_jax.weights.run_directory import read_run, write_run
 from madf_jax.weights.tensor_files import TORCH_SUFFIXES
 
@@ -88,7 +89,7 @@ def _averaged(weights: Weights, source: Path) -> Weights:
 
 def _told(weights: Weights) -> str:
     moments = () if weights.adam is None else (weights.adam.mu, weights.adam.nu)
-    trees = (weights.variables, weights.ema, weights.vgg, *moments)
+    trees = (weights.trained_variables, weights.ema, weights.vgg, *moments)
     arrays = sum(len(jax.tree.leaves(tree)) for tree in trees)
     parameters = sum(leaf.size for leaf in jax.tree.leaves(weights.params))
     has = {"Adam": weights.adam, "average": weights.ema, "VGG": weights.vgg}

@@ -14,7 +14,8 @@ from madf_jax.errors import UserError
 from madf_jax.state.optimizer import OptimizerOptions, make_optimizer, with_adam
 from madf_jax.state.train_state import TrainState
 from madf_jax.weights.adam import Adam
-from madf_jax.weights.checkpoint import Weights
+from madf_jax.weights.generator import widths_of
+from madf_jax.weights.model import Weights
 
 _SETTINGS = {"learning_rate": "learning_rate", "b1": "beta1", "b2": "beta2", "eps": "epsilon"}
 
@@ -49,8 +50,13 @@ def read_run(path: Path) -> tuple[Weights, Path]:
             int(adam["count"]),
             **_settings(path.absolute().parents[1] / "config.json"),
         )
+        variables = {"params": state["params"], "batch_stats": state["batch_stats"]}
         weights = Weights(
-            state["params"], state["batch_stats"], int(state["step"]), moments, state["ema"]
+            widths_of(variables).network(),
+            **variables,
+            step=int(state["step"]),
+            adam=moments,
+            ema=state["ema"],
         )
     except (KeyError, TypeError, ValueError) as error:
         if isinstance(error, UserError):

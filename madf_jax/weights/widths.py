@@ -8,6 +8,7 @@ import statistics
 from collections.abc import Iterable, Mapping
 
 from madf_jax.errors import UserError
+from madf_jax.network import MADF
 from madf_jax.weights.checks import Shape, listed
 
 # Far beyond use (2^32 pixels a side): a hostile file must not make the table endless.
@@ -62,6 +63,18 @@ class Widths:
             filters=((16, 32, 64, 128, 128) + (128,) * more)[:depth],
             skips=((64, 128, 256, 512, 512) + (512,) * more)[:depth],
             refinements=refinements,
+        )
+
+    def network(self) -> MADF:
+        """The network of these widths."""
+        return MADF(
+            depth=self.depth,
+            refinements=self.refinements,
+            kernel_sizes=self.kernel_sizes,
+            widths=self.filters,
+            skip_widths=self.skips,
+            mask_width=self.mask_channels,
+            hidden=self.modulation,
         )
 
 

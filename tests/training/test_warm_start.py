@@ -14,7 +14,7 @@ from madf_jax.state.train_state import TrainState
 from madf_jax.training import warm_start as module
 from madf_jax.training.warm_start import warm_start
 from madf_jax.weights.adam import Adam
-from madf_jax.weights.checkpoint import Weights
+from madf_jax.weights.model import Weights
 
 
 @pytest.fixture
@@ -45,9 +45,10 @@ def make_fresh(make_network, make_variables):
 @pytest.fixture
 def weights(make_network, make_variables):
     """Of a network with one refinement decoder, after 70 steps."""
-    variables = make_variables(make_network(refinements=1), seed=2)
+    network = make_network(refinements=1)
+    variables = make_variables(network, seed=2)
     moments = (jax.tree.map(np.ones_like, variables["params"]) for _ in range(2))
-    return Weights(**variables, step=70, adam=Adam(*moments, count=70))
+    return Weights(network, **variables, step=70, adam=Adam(*moments, count=70))
 
 
 def equal(one, other):

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from madf_jax.weights.adam import Adam
-from madf_jax.weights.checkpoint import Weights
 from madf_jax.weights.generator import from_reference
 from madf_jax.weights.layouts import COUNT
+from madf_jax.weights.model import Weights
 from madf_jax.weights.names import parameter_names
 from madf_jax.weights.widths import Widths
 
@@ -61,7 +61,7 @@ def random_weights(depth=3, refinements=1, *, everything=False):
     if everything:
         adam = Adam(mu=mu, nu=nu, count=77, learning_rate=5e-5, b1=0.5, b2=0.99, eps=1e-6)
         more = {"step": 77, "adam": adam, "ema": ema, "vgg": random_vgg()}
-    return Weights(**from_reference(random_state_dict(widths)), **more)
+    return Weights(widths.network(), **from_reference(random_state_dict(widths)), **more)
 
 
 def squares(tree):

@@ -8,8 +8,9 @@ import pytest
 
 from madf_jax.errors import UserError
 from madf_jax.weights.adam import Adam, adam_from_reference, adam_to_reference
-from madf_jax.weights.checkpoint import Weights, read_weights, write_weights
+from madf_jax.weights.checkpoint import read_weights, write_weights
 from madf_jax.weights.generator import from_reference, to_reference, widths_of
+from madf_jax.weights.model import Weights
 from madf_jax.weights.names import parameter_names
 from madf_jax.weights.tensor_files import read_tensors, write_tensors
 
@@ -17,7 +18,8 @@ PORTABLE = [".npz", ".safetensors"]
 
 
 def _fields(weights):
-    return dataclasses.asdict(weights)
+    fields = {field.name: getattr(weights, field.name) for field in dataclasses.fields(weights)}
+    return fields | {"network": None, "adam": weights.adam and dataclasses.asdict(weights.adam)}
 
 
 @pytest.mark.parametrize("suffix", [*PORTABLE, pytest.param(".pth", marks=pytest.mark.torch)])
@@ -53,7 +55,7 @@ def test_bare_state_dicts_of_the_reference_load(suffix, prefix, make_weights, tm
 
 def test_jax_arrays_are_written_as_numpy_ones(make_weights, tmp_path, assert_identical):
     weights = make_weights()
-    on_device = Weights(**jax.tree.map(jax.numpy.asarray, weights.variables))
+    on_device = Weights(weights.network, **jax.tree.map(jax.numpy.asarray, weights.variables))
     write_weights(tmp_path / "a.npz", weights)
     write_weights(tmp_path / "b.npz", on_device)
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
