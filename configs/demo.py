@@ -31,7 +31,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.data.size = 96
     config.data.resize_min = 100
     config.data.resize_max = 400
-    config.data.colour_variation = 0.4
+    config.data.channel_jitter = 0.4
     config.data.evaluation_crop = "random"
 
     # Strokes and wide blobs: as wide in a crop as holes are in what is painted.
@@ -51,7 +51,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.training.steps = 100_000
     config.training.ema_decay = 0.999
     config.training.log_every = 50
-    config.training.pictures_every = 600
+    config.training.images_every = 600
     config.training.validate_every = 600
     config.training.checkpoint_every = 200
 
