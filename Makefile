@@ -8,17 +8,19 @@ KILLS ?= 100
 .PHONY: help install quickstart test test-torch faults lint format clean
 
 help:
+	@echo "make install      everything into .venv, with the command madf-jax"
 	@echo "make quickstart   train a small network on photographs and evaluate it, in minutes"
 	@echo "make test         run the tests"
 	@echo "make test-torch   run the tests that need PyTorch"
 	@echo "make faults       kill, stop, damage and restart trainings; KILLS=100 kills"
 	@echo "make lint         ruff and mypy"
-	@echo "make format       let ruff format and mend"
+	@echo "make format       let ruff format and fix"
 	@echo "make clean        remove .venv and caches (runs/ stays)"
 
-$(VENV)/.installed: requirements.txt
+$(VENV)/.installed: requirements.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --requirement requirements.txt
+	$(BIN)/python -m pip install --quiet --no-deps --editable .
 	@touch $@
 
 $(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
