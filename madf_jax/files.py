@@ -1,11 +1,13 @@
 """Paths a user gave, errors of the system in one line, files that appear whole or not at all."""
 
 import contextlib
+import json
 import os
 import re
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from madf_jax.errors import UserError
 
@@ -81,6 +83,25 @@ def require_regular_file(path: Path, name: str = "") -> os.stat_result:
     if not stat.S_ISREG(found.st_mode):
         raise UserError(f"{shown}: is not a regular file")
     return found
+
+
+def read_json(path: Path, name: str = "") -> Any:
+    """What a JSON file of a user holds.
+
+    Args:
+        path: of the file.
+        name: the flag or key that names it, for messages.
+
+    Raises:
+        UserError: it can't be read, or is not JSON; nesting beyond Python's depth counts as that.
+    """
+    require_regular_file(path, name)
+    with system_errors(path, name):
+        try:
+            return json.loads(path.read_bytes())
+        except (ValueError, RecursionError) as error:
+            shown = f"{name}={path}" if name else f"{path}"
+            raise UserError(f"{shown}: is not JSON that can be read: {error}") from None
 
 
 def make_directory(path: Path, name: str) -> None:
