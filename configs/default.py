@@ -1,7 +1,7 @@
 """Every key of a run with its meaning; the other configs are small deltas of this one.
 
-Each section holds exactly the arguments of one constructor, named beside it, whose docstring says
-more.
+Default, meaning and allowed values of a key are declared in the class named above its section;
+docs/config.md lists the allowed values, and what may differ when a run is continued.
 """
 
 import ml_collections
@@ -13,17 +13,15 @@ def get_config() -> ml_collections.ConfigDict:
 
     # madf_jax.network.MADF
     config.network = ml_collections.ConfigDict()
-    config.network.depth = (
-        7  # levels of the encoder, >= 3; sides of images are multiples of 2**depth
-    )
-    config.network.refinements = 2  # refinement decoders after the recovery decoder, >= 0
+    config.network.depth = 7  # levels of the encoder; sides of images are multiples of 2**depth
+    config.network.refinements = 2  # refinement decoders after the recovery decoder
     config.network.kernel_sizes = (7, 5, 3)  # of the encoder by level; the last serves all deeper
     config.network.widths = (16, 32, 64, 128)  # channels of the encoder by level, likewise
     config.network.skip_widths = (64, 128, 256, 512)  # channels of skips and decoders by level
     config.network.mask_width = 16  # channels of the mask features that make the filters
     config.network.hidden = 128  # channels inside point-wise normalization
     config.network.filtering = "factored"  # 'factored' (fast) or 'patches' (the definition)
-    config.network.remat = "none"  # computed anew to save memory: 'none', 'decoders', 'everything'
+    config.network.remat = "none"  # recomputed to save memory: 'none', 'decoders' or 'everything'
     config.network.dtype = "float32"  # of computation: 'float32' or 'bfloat16'
     config.network.param_dtype = "float32"  # of storage; no other trains
 
@@ -35,8 +33,8 @@ def get_config() -> ml_collections.ConfigDict:
     config.objective.style = 120.0  # weight of the difference of their Gram matrices
     config.objective.tv = 0.1  # weight of total variation
     config.objective.incremental_supervision = True  # stricter terms on finer outputs only
-    config.objective.style_indexing = "intended"  # or 'release', the slip of the PyTorch reference
-    config.objective.feature_samples = 0  # of a micro-batch through VGG; 0 = all
+    config.objective.style_indexing = "intended"  # 'intended', or 'release' (the reference's slip)
+    config.objective.feature_samples = 0  # samples of a micro-batch that VGG sees; 0 = all
 
     # madf_jax.data.options.ImageOptions
     config.data = ml_collections.ConfigDict()
@@ -45,17 +43,15 @@ def get_config() -> ml_collections.ConfigDict:
     config.data.evaluation_path = ""  # folder: held-out images
     config.data.tfds_name = ""  # tfds: 'places365_small', 'celeb_a', 'celeb_a_hq', ...
     config.data.tfds_dir = ""  # tfds: where it was prepared; '' = TFDS's own folder
-    config.data.train_split = "train"  # tfds
-    config.data.evaluation_split = "validation"  # tfds
+    config.data.train_split = "train"  # tfds: split to train on
+    config.data.evaluation_split = "validation"  # tfds: split that is held out
     config.data.bad_files = "skip"  # folder: 'skip' (with a warning) or 'refuse'
-    config.data.check_files = (
-        "decode"  # folder: at the start, 'decode' each file or read its 'header'
-    )
+    config.data.check_files = "decode"  # folder: at the start, 'decode' files or read the 'header'
     config.data.max_bad_share = 0.5  # folder: share of bad files past which a run stops
     config.data.min_side = 32  # folder: pixels; an image with a shorter side is a bad file
     config.data.size = 512  # pixels, height and width of a crop
     config.data.resize_min = 572  # pixels, the shorter side before the crop, at least
-    config.data.resize_max = 572  # and at most; drawn uniformly
+    config.data.resize_max = 572  # likewise, at most; drawn uniformly between the two
     config.data.flip = True  # flip half of the training images left to right
     config.data.channel_jitter = 0.0  # training: swap channels, darken each by up to this share
     config.data.evaluation_crop = "squash"  # 'squash' the whole image, 'center' or 'random' crop
@@ -69,11 +65,11 @@ def get_config() -> ml_collections.ConfigDict:
     config.masks.rotate_degrees = 10.0  # folder: largest rotation in training; corners become hole
     config.masks.flip = True  # folder: flip half of the training masks
     config.masks.hole_min = 0.1  # generator: share of the image that is hole, at least
-    config.masks.hole_max = 0.4  # generator: and at most
+    config.masks.hole_max = 0.4  # generator: likewise, at most
     config.masks.strokes = (1, 5)  # generator: fewest and most brush strokes
-    config.masks.stroke_width = (0.05, 0.15)  # generator: share of the image's side
+    config.masks.stroke_width = (0.05, 0.15)  # generator: least and most, share of a side
     config.masks.boxes = (0, 2)  # generator: fewest and most boxes
-    config.masks.box_side = (0.1, 0.4)  # generator: share of the image's side
+    config.masks.box_side = (0.1, 0.4)  # generator: least and most, share of a side
 
     # madf_jax.data.options.LoaderOptions
     config.loader = ml_collections.ConfigDict()
@@ -85,7 +81,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.optimizer = ml_collections.ConfigDict()
     config.optimizer.learning_rate = 2e-4  # of Adam, at its highest
     config.optimizer.schedule = "constant"  # 'constant' or 'cosine' (down to 0 over the run)
-    config.optimizer.warmup_steps = 0  # linear rise from 0
+    config.optimizer.warmup_steps = 0  # steps of a linear rise from 0
     config.optimizer.beta1 = 0.9  # decay of the first moment
     config.optimizer.beta2 = 0.999  # decay of the second moment
     config.optimizer.epsilon = 1e-8  # added to the root of the second moment
@@ -100,9 +96,9 @@ def get_config() -> ml_collections.ConfigDict:
     # madf_jax.config.options.TrainingOptions
     config.training = ml_collections.ConfigDict()
     config.training.seed = 0  # of initialization and data
-    config.training.batch_size = 6  # images a step over all devices
-    config.training.steps = 1_000_000  # optimizer steps of the whole run
-    config.training.parallel = "shard_map"  # or 'pmap' (one process only)
+    config.training.batch_size = 6  # images per step over all devices
+    config.training.steps = 1_000_000  # optimizer steps in all; schedule='cosine' reaches 0 there
+    config.training.parallel = "shard_map"  # 'shard_map', or 'pmap' (one process only)
     config.training.batch_norm = "synchronized"  # statistics over all devices, or 'per_device'
     config.training.ema_decay = 0.0  # average of the weights, e.g. 0.999; 0 = none
     config.training.log_every = 100  # steps between scalars
@@ -114,7 +110,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.training.accumulate_steps = 1  # micro-batches of a step on each device
     config.training.max_skipped_in_row = 10  # non-finite steps are skipped; so many in a row stop
     config.training.changed_config = "refuse"  # a workdir of another config: 'refuse' or 'accept'
-    config.training.process_timeout = 100  # seconds until a process not heard of counts as gone
+    config.training.process_timeout = 100  # seconds until a process not heard of is considered lost
     config.training.profile_steps = ()  # first and last step of a profiler's trace; () = none
 
     # madf_jax.config.options.EvaluationOptions

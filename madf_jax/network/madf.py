@@ -11,6 +11,7 @@ from madf_jax.network.decoders import RecoveryDecoder, RefinementDecoder
 from madf_jax.network.dynamic_filtering import Form
 from madf_jax.network.encoder import Encoder
 from madf_jax.network.rematerialization import Remat
+from madf_jax.options import option
 
 
 class MADF(nn.Module):
@@ -18,36 +19,67 @@ class MADF(nn.Module):
 
     The defaults are the setting of the PyTorch reference: 85,139,966 parameters.
 
-    Attributes:
-        depth: levels of the encoder, L >= 3; both sides of an image must be multiples of 2**L.
-        refinements: refinement decoders, J >= 0.
-        kernel_sizes: kernel sizes of the encoder by level; the last entry serves all deeper levels,
-            here and below.
-        widths: channels of the encoder's features by level.
-        skip_widths: channels of the skip connections and of the decoders by level.
-        mask_width: channels of the mask features.
-        hidden: channels inside point-wise normalization.
-        filtering: 'factored' or 'patches', two forms of the same function (`dynamic_filtering`).
-        remat: what the backward pass computes anew instead of keeping it: 'none', the levels of the
-            'decoders', or 'everything', the encoder's levels too. Changes memory and time only.
-        axis_name: mapped axis over which batch statistics are synchronized; None takes each
-            device's own.
-        dtype: of computation; None takes the promoted dtype of inputs and parameters.
-        param_dtype: of storage.
+    Attributes without a comment are keys of a config's section `network`. Settings by level of the
+    encoder go from fine to coarse; the last entry serves all deeper levels.
     """
 
-    depth: int = 7
-    refinements: int = 2
-    kernel_sizes: Sequence[int] = (7, 5, 3)
-    widths: Sequence[int] = (16, 32, 64, 128)
-    skip_widths: Sequence[int] = (64, 128, 256, 512)
-    mask_width: int = 16
-    hidden: int = 128
-    filtering: Form = "factored"
-    remat: Remat = "none"
+    depth: int = option(
+        7,
+        "levels of the encoder; sides of images are multiples of 2**depth",
+        minimum=3,
+        shapes=int,
+    )
+    refinements: int = option(
+        2, "refinement decoders after the recovery decoder", minimum=0, shapes=int
+    )
+    kernel_sizes: Sequence[int] = option(
+        (7, 5, 3),
+        "of the encoder by level; the last serves all deeper",
+        minimum=1,
+        odd=True,
+        min_length=1,
+        shapes=tuple,
+    )
+    widths: Sequence[int] = option(
+        (16, 32, 64, 128),
+        "channels of the encoder by level, likewise",
+        minimum=1,
+        min_length=1,
+        shapes=tuple,
+    )
+    skip_widths: Sequence[int] = option(
+        (64, 128, 256, 512),
+        "channels of skips and decoders by level",
+        minimum=1,
+        min_length=1,
+        shapes=tuple,
+    )
+    mask_width: int = option(
+        16, "channels of the mask features that make the filters", minimum=1, shapes=int
+    )
+    hidden: int = option(128, "channels inside point-wise normalization", minimum=1, shapes=int)
+    filtering: Form = option(
+        "factored", "'factored' (fast) or 'patches' (the definition)", free="rounding and speed"
+    )
+    remat: Remat = option(
+        "none",
+        "recomputed to save memory: 'none', 'decoders' or 'everything'",
+        free="memory and time",
+    )
+    # The mapped axis over which batch statistics are synchronized; None takes each device's own.
     axis_name: str | None = None
-    dtype: Dtype | None = None
-    param_dtype: Dtype = jnp.float32
+    # None promotes the dtypes of inputs and parameters.
+    dtype: Dtype | None = option(
+        None,
+        "of computation: 'float32' or 'bfloat16'",
+        key_default="float32",
+        choices=("float32", "bfloat16"),
+        free="rounding, memory and time",
+    )
+    # The averages of parameters and of squared gradients change too little for bfloat16.
+    param_dtype: Dtype = option(
+        jnp.float32, "of storage; no other trains", key_default="float32", choices=("float32",)
+    )
 
     @nn.compact
     def __call__(self, image: jax.Array, mask: jax.Array, *, train: bool) -> tuple[jax.Array, ...]:

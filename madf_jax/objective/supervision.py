@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from madf_jax.errors import UserError
 from madf_jax.objective import terms
+from madf_jax.options import check, option
 
 TERMS = ("valid", "hole", "perceptual", "style", "tv")
 Features = tuple[jax.Array, ...]
@@ -19,41 +20,32 @@ FeatureFunction = Callable[[jax.Array], Features]
 class Objective:
     """Weights of the terms and the outputs that they supervise.
 
-    Attributes:
-        valid: weight of the L1 over known pixels.
-        hole: weight of the L1 over holes.
-        perceptual: weight of the difference of VGG features.
-        style: weight of the difference of their Gram matrices.
-        tv: weight of the composite's total variation.
-        incremental_supervision: reconstruction on every output, perceptual from output min(1, J),
-            style and total variation from output min(2, J); otherwise all terms on the last output
-            only.
-        style_indexing: 'intended', or 'release': with J = 2 the style term of output 2 reads the
-            VGG features of output 1, so that output 2 gets no style gradient. A slip of the PyTorch
-            reference, kept for comparing numbers.
-        feature_samples: how many samples of each micro-batch of a device go through VGG, an
-            unbiased estimate of the perceptual and style terms at a fraction of their cost; 0 takes
-            all.
+    `incremental_supervision` applies reconstruction to every output, the perceptual term from
+    output min(1, J) on, style and total variation from output min(2, J) on; without it all terms
+    apply to the last output only.
+
+    `style_indexing='release'` repeats a slip of the PyTorch reference, for comparing numbers: with
+    J = 2 the style term of output 2 reads the VGG features of output 1, so that output 2 gets no
+    style gradient.
+
+    `feature_samples` of each micro-batch of a device go through VGG: an unbiased estimate of the
+    perceptual and style terms at a fraction of their cost.
     """
 
-    valid: float = 1.0
-    hole: float = 6.0
-    perceptual: float = 0.05
-    style: float = 120.0
-    tv: float = 0.1
-    incremental_supervision: bool = True
-    style_indexing: Literal["intended", "release"] = "intended"
-    feature_samples: int = 0
+    valid: float = option(1.0, "weight of the L1 over known pixels", minimum=0)
+    hole: float = option(6.0, "weight of the L1 over holes", minimum=0)
+    perceptual: float = option(0.05, "weight of the difference of VGG features", minimum=0)
+    style: float = option(120.0, "weight of the difference of their Gram matrices", minimum=0)
+    tv: float = option(0.1, "weight of total variation", minimum=0)
+    incremental_supervision: bool = option(True, "stricter terms on finer outputs only")
+    style_indexing: Literal["intended", "release"] = option(
+        "intended", "'intended', or 'release' (the reference's slip)"
+    )
+    feature_samples: int = option(0, "samples of a micro-batch that VGG sees; 0 = all", minimum=0)
 
     def __post_init__(self) -> None:
         """Raises UserError for a negative weight or an unknown option."""
-        for name in (*TERMS, "feature_samples"):
-            if not self.weight(name) >= 0:
-                raise UserError(f"objective.{name} is {self.weight(name)}; use 0 or more")
-        if self.style_indexing not in ("intended", "release"):
-            raise UserError(
-                f"objective.style_indexing is {self.style_indexing!r}; use 'intended' or 'release'"
-            )
+        check("objective", self)
 
     def weight(self, term: str) -> float:
         """The weight of one of `TERMS`, a field of the same name."""

@@ -7,47 +7,28 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from madf_jax.errors import UserError
+from madf_jax.options import check, option
 
 
 @dataclasses.dataclass(frozen=True)
 class OptimizerOptions:
-    """The section `optimizer` of a config.
+    """The section `optimizer` of a config."""
 
-    Attributes:
-        learning_rate: of Adam, at its highest.
-        schedule: 'constant', or 'cosine' down to 0 over the run.
-        warmup_steps: steps over which the learning rate rises linearly from 0; 0 for none.
-        beta1: decay of the first moment.
-        beta2: decay of the second moment.
-        epsilon: added to the root of the second moment.
-        clip_norm: the global norm that gradients are clipped to; 0 for none.
-    """
-
-    learning_rate: float = 2e-4
-    schedule: Literal["constant", "cosine"] = "constant"
-    warmup_steps: int = 0
-    beta1: float = 0.9
-    beta2: float = 0.999
-    epsilon: float = 1e-8
-    clip_norm: float = 0.0
+    learning_rate: float = option(2e-4, "of Adam, at its highest", above=0)
+    schedule: Literal["constant", "cosine"] = option(
+        "constant", "'constant' or 'cosine' (down to 0 over the run)"
+    )
+    warmup_steps: int = option(0, "steps of a linear rise from 0", minimum=0)
+    beta1: float = option(0.9, "decay of the first moment", minimum=0, below=1)
+    beta2: float = option(0.999, "decay of the second moment", minimum=0, below=1)
+    epsilon: float = option(1e-8, "added to the root of the second moment", above=0)
+    clip_norm: float = option(
+        0.0, "global norm that gradients are clipped to; 0 = no clipping", minimum=0
+    )
 
     def __post_init__(self) -> None:
         """Raises UserError for a value out of range."""
-        if self.schedule not in ("constant", "cosine"):
-            raise UserError(f"optimizer.schedule is {self.schedule!r}; use 'constant' or 'cosine'")
-        if not self.learning_rate > 0:
-            raise UserError(f"optimizer.learning_rate is {self.learning_rate}; use more than 0")
-        for name in ("warmup_steps", "clip_norm"):
-            if not getattr(self, name) >= 0:
-                raise UserError(f"optimizer.{name} is {getattr(self, name)}; use 0 or more")
-        for name in ("beta1", "beta2"):
-            if not 0 <= getattr(self, name) < 1:
-                raise UserError(
-                    f"optimizer.{name} is {getattr(self, name)}; use 0 or more and below 1"
-                )
-        if not self.epsilon > 0:
-            raise UserError(f"optimizer.epsilon is {self.epsilon}; use more than 0")
+        check("optimizer", self)
 
 
 def make_schedule(options: OptimizerOptions, steps: int) -> optax.Schedule:

@@ -13,8 +13,9 @@ import numpy as np
 from absl import logging
 from clu import parameter_overview
 
-from madf_jax.checkpoints.manager import METRIC, Checkpoints, has_begun
-from madf_jax.config.identity import check_config, describe_job, write_config
+from madf_jax.checkpoints.manager import METRIC, Checkpoints, saved_steps
+from madf_jax.config.identity import check_config, describe_job
+from madf_jax.config.run_config import write_run_config
 from madf_jax.config.sections import Setup, abstract_state, create_state, initial_state
 from madf_jax.data.pipeline import evaluation_dataset, iterate, training_data
 from madf_jax.errors import UserError
@@ -54,14 +55,14 @@ def train(setup: Setup, workdir: Path) -> bool:
         processes of the job differ in them, a checkpoint can't be written, or too many steps in a
         row had gradients that are not finite.
     """
-    begun = has_begun(workdir)
-    if begun:
-        check_config(setup, workdir)
+    steps = saved_steps(workdir)
+    if steps:
+        check_config(setup, workdir, steps[-1])
     mesh = data_mesh()
     _check_devices(setup, mesh.size)
     # Before anything compiles: missing weights must not cost the user minutes.
     vgg_variables = _vgg_variables(setup)
-    weights = None if begun else _first_weights(setup)
+    weights = None if steps else _first_weights(setup)
     data = training_data(
         setup.data,
         setup.masks,
@@ -83,9 +84,9 @@ def train(setup: Setup, workdir: Path) -> bool:
         # Before the state is there: compiling takes memory of its own for a while.
         step_fn = compiled_step(setup, mesh, mapped)
         state = _begin(setup, checkpoints, weights, data.fingerprint, replicated(mesh))
-        if jax.process_index() == 0:
-            write_config(setup, workdir)
         start = int(state.step)
+        if jax.process_index() == 0:
+            write_run_config(setup, workdir, start)
         feed = Feed(iterate(data.dataset, setup.loader, start=start), mapped.to_devices)
         with (
             contextlib.closing(Watch(setup, workdir, feed)) as watch,

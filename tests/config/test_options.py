@@ -1,7 +1,12 @@
+"""Sections whose values are out of range; what holds for all options stands in test_options.py."""
+
+import math
+
 import pytest
 
-from madf_jax.config.options import EvaluationOptions, TrainingOptions
+from madf_jax.config.options import EvaluationOptions, InitOptions, TrainingOptions
 from madf_jax.errors import UserError
+from madf_jax.objective.supervision import Objective
 from madf_jax.state.optimizer import OptimizerOptions
 
 
@@ -11,7 +16,7 @@ from madf_jax.state.optimizer import OptimizerOptions
         (
             TrainingOptions,
             {"parallel": "gspmd"},
-            r"training\.parallel is 'gspmd'; use one of shard",
+            r"training\.parallel is 'gspmd'; use 'shard_map' or 'pmap'",
         ),
         (TrainingOptions, {"batch_norm": "global"}, r"training\.batch_norm is 'global'"),
         (TrainingOptions, {"batch_size": 0}, r"training\.batch_size is 0; use 1 or more"),
@@ -32,6 +37,17 @@ from madf_jax.state.optimizer import OptimizerOptions
         (OptimizerOptions, {"schedule": "step"}, r"optimizer\.schedule is 'step'; use 'constant'"),
         (OptimizerOptions, {"learning_rate": 0.0}, r"optimizer\.learning_rate is 0\.0"),
         (OptimizerOptions, {"warmup_steps": -1}, r"optimizer\.warmup_steps is -1"),
+        (
+            OptimizerOptions,
+            {"learning_rate": math.inf},
+            r"learning_rate is inf; use a finite number",
+        ),
+        (OptimizerOptions, {"epsilon": math.inf}, r"optimizer\.epsilon is inf"),
+        (Objective, {"hole": math.inf}, r"objective\.hole is inf"),
+        (TrainingOptions, {"steps": 2**31}, r"training\.steps is 2147483648; use at most"),
+        (TrainingOptions, {"profile_steps": (3,)}, r"training\.profile_steps is \(3,\); use \(\)"),
+        (TrainingOptions, {"profile_steps": (9, 3)}, r"training\.profile_steps is \(9, 3\)"),
+        (InitOptions, {"weights": "s3://bucket/w.npz"}, r"init\.weights=s3://bucket/w\.npz: only"),
         (OptimizerOptions, {"clip_norm": -1.0}, r"optimizer\.clip_norm is -1\.0"),
     ],
 )

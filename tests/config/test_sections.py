@@ -39,7 +39,7 @@ def test_a_missing_section_is_named(config):
 def test_what_is_no_section_is_named(config):
     with config.ignore_type():
         config.masks = 5
-    with pytest.raises(UserError, match=r"config\.masks is 5, no section"):
+    with pytest.raises(UserError, match=r"config\.masks is 5, not a section"):
         from_config(config)
 
 
