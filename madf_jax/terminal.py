@@ -16,6 +16,7 @@ _IDLE = ("did not provide metrics", "read_only=True", "directory is read only")
 
 def show_own_lines() -> None:
     """Shows information of this package and of clu, warnings of everybody."""
+    logging.use_absl_handler()
     logging.set_verbosity(logging.INFO)
     # Orbax logs fifty lines for each checkpoint, jax one for each backend that is not there.
     logging.get_absl_handler().addFilter(_is_shown)

@@ -1,69 +1,68 @@
-"""Command-line flags of a run: `--config=FILE --config.section.key=value`, refused in one line."""
+"""The command line of a run: `--config=FILE --config.section.key=value --workdir=DIR`."""
 
-import re
-import sys
-import traceback
-from pathlib import Path
+import argparse
+from collections.abc import Sequence
+from typing import NoReturn
 
-import ml_collections
-from absl import app, flags
-from ml_collections import config_flags
+from absl import flags
 
+from madf_jax import __version__
+from madf_jax.config.config_file import CHANGE, suggest
 from madf_jax.errors import UserError
+from madf_jax.files import local_path
+
+_EPILOG = (
+    "--config.section.key=value changes a key of the config; the last one counts. "
+    "configs/default.py holds every key with its meaning."
+)
 
 
-def parse_flags(argv: list[str]) -> list[str]:
-    """Parses the flags; a mistake in one ends the program with one line.
+class FlagParser(argparse.ArgumentParser):
+    """The flags of a script that works on a run; a mistake in one is a UserError."""
 
-    Args:
-        argv: with the program first.
+    def __init__(self, program: str, description: str) -> None:
+        """Adds the flags that all of them have."""
+        super().__init__(program, description=description, epilog=_EPILOG, allow_abbrev=False)
+        self.add_argument("--version", action="version", version=f"madf-jax {__version__}")
+        self.add_argument("--config", metavar="FILE", help="such as configs/places2.py")
+        self.add_argument("--workdir", metavar="DIR", help="directory of the run")
 
-    Returns:
-        What is left of it, the program first.
-    """
-    app.define_help_flags()
-    try:
-        return _parsed(flags.FLAGS, argv)
-    except UserError as error:
-        sys.exit(f"{Path(argv[0]).name}: {error}")
+    def parse(self, arguments: Sequence[str] | None) -> argparse.Namespace:
+        """Parses the command line, by default the program's.
 
+        Returns:
+            The flags by name, `workdir` as a path, and `changes`: the flags `--config.…` with
+            their values, as `change_config` takes them.
 
-def read_config(arguments: list[str]) -> ml_collections.ConfigDict:
-    """The config that `--config=FILE --config.section.key=value ...` describe, all keys checked.
+        Raises:
+            UserError: a flag is unknown, is missing or has an unfit value.
+        """
+        args, changes = self.parse_known_args(arguments)
+        self._check(changes)
+        for name in ("config", "workdir"):
+            if getattr(args, name) is None:
+                raise UserError(f"--{name} is missing; --help lists the flags")
+        args.workdir = local_path(args.workdir, "--workdir")
+        args.changes = changes
+        # Libraries that ask for absl's flags find their defaults.
+        flags.FLAGS([self.prog])
+        return args
 
-    Raises:
-        UserError: an argument is no such flag, or the file, a key or a value is no good.
-    """
-    values, program = flags.FlagValues(), ["madf_jax"]
-    config_flags.DEFINE_config_file(
-        "config", None, flag_values=values, sys_argv=[*program, *arguments]
-    )
-    _parsed(values, [*program, *arguments])
-    return values.config
+    def error(self, message: str) -> NoReturn:
+        """Called by argparse for a mistake.
 
+        Raises:
+            UserError: with argparse's message.
+        """
+        raise UserError(message)
 
-def _parsed(values: flags.FlagValues, argv: list[str]) -> list[str]:
-    try:
-        rest = values(argv)
-        list(values["config"].value)  # a config that did not load says so when it is touched
-    except Exception as error:  # of absl, of ml_collections, or any of a file that is Python
-        raise UserError(_told(error)) from None
-    if len(rest) > 1:
-        raise UserError(f"unexpected argument {rest[1]!r}; flags begin with --")
-    return rest
-
-
-def _told(error: Exception) -> str:
-    while error.args and isinstance(error.args[0], Exception):
-        error = error.args[0]
-    if isinstance(error, SyntaxError):
-        return f"{error.filename}: line {error.lineno}: {error.msg}"
-    text = " ".join(str(error.args[0] if error.args else error).split())
-    if missing := re.search(r"Failed loading config file .*path\]: (\S+) \[Errno 2\]", text):
-        return f"--config={missing[1]}: there is no such file"
-    if isinstance(error, KeyError):
-        return f"unknown key {text}"
-    if isinstance(error, (flags.Error, AttributeError, TypeError, ValueError, OSError)):
-        return text  # a misspelt key, an unfit value, a missing file: says all by itself
-    place = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{place.filename}: line {place.lineno}: {type(error).__name__}: {text}"
+    def _check(self, changes: Sequence[str]) -> None:
+        is_value = False
+        for argument in changes:
+            change = CHANGE.match(argument)
+            if not change and not is_value:
+                if not argument.startswith("-"):
+                    raise UserError(f"unexpected argument {argument!r}; flags begin with --")
+                known = [name for action in self._actions for name in action.option_strings]
+                raise UserError(f"unknown flag {suggest(argument.partition('=')[0], known)}")
+            is_value = bool(change) and "=" not in argument and not argument.startswith("--no")

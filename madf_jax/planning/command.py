@@ -33,10 +33,10 @@ def _add_compile(commands: Subparsers) -> None:
 
 
 def _compile(args: argparse.Namespace) -> int:
-    from madf_jax.config.flags import read_config
+    from madf_jax.config.config_file import read_config
     from madf_jax.planning.environment import use_compiler
 
-    config = read_config([f"--config={args.config}", *args.rest])
+    config = read_config(args.config, args.rest)
     use_compiler("cuda" if args.topology is None else "tpu")
     from madf_jax.planning.compile import compile_step
     from madf_jax.planning.isolated import run_apart

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import struct
 import zlib
 from collections.abc import Callable
@@ -18,8 +19,8 @@ class Mistake:
     """One of them.
 
     Attributes:
-        flags: changes to `SETTINGS`, by key, '' for the config's file; `{here}` stands for a folder
-            of its own.
+        flags: changes to `SETTINGS`, by key; '' is the config's file, and a name with dashes is
+            another flag. `{here}` stands for a folder of its own.
         named: what the line must contain.
         prepare: makes the files in that folder; `run` in it will be the working directory.
     """
@@ -29,11 +30,13 @@ class Mistake:
     prepare: Callable[[Path], object] = Path.exists
 
     def arguments(self, here: Path) -> list[str]:
-        """The flags of `train.py`, without `--workdir`."""
+        """The flags of `train.py` after a good `--workdir`."""
         given = {key: text.replace("{here}", str(here)) for key, text in self.flags.items()}
         config = given.pop("", "configs/quickstart.py")
+        others = [f"{name}={given.pop(name)}" for name in list(given) if name.startswith("-")]
         changes = {**SETTINGS, **given}
-        return [f"--config={config}", *(f"--config.{key}={text}" for key, text in changes.items())]
+        keys = [f"--config.{key}={text}" for key, text in changes.items()]
+        return [f"--config={config}", *keys, *others]
 
 
 def value(key: str, given: str, *named: str, **more: str) -> Mistake:
@@ -93,6 +96,11 @@ def begun(here: Path, text: str) -> None:
     (here / "run/config.json").write_text(text)
 
 
+def flag(name: str, given: str, *named: str) -> Mistake:
+    """Another flag that can't be used."""
+    return Mistake({name: given}, named or (name,))
+
+
 MISTAKES = {
     "key misspelt": value("training.stepz", "5", "stepz"),
     "section misspelt": value("trainning.steps", "5", "trainning"),
@@ -116,6 +124,51 @@ MISTAKES = {
     "parallel": value("training.parallel", "everywhere"),
     "batch norm": value("training.batch_norm", "none"),
     "average": value("training.ema_decay", "1.5"),
+    "flag misspelt": flag("--wrkdir", "run", "--wrkdir", "did you mean --workdir?"),
+    "flag of one letter": flag("-w", "run"),
+    "workdir in a bucket": flag("--workdir", "gs://bucket/run", "--workdir=gs://bucket/run"),
+    "workdir empty": flag("--workdir", ""),
+    "workdir not UTF-8": flag("--workdir", "run\udcff", "--workdir", "UTF-8"),
+    "workdir of nobody": flag("--workdir", "~nobody-of-that-name/run"),
+    "process of letters": flag("--process_id", "first"),
+    "config in a bucket": Mistake({"": "gs://bucket/c.py"}, ("--config=gs://bucket/c.py",)),
+    "config is a directory": Mistake({"": "configs"}, ("--config=configs", "directory")),
+    "config of an endless loop": Mistake(
+        {"": "{here}/deep.py"},
+        ("deep.py: line 2", "RecursionError"),
+        lambda at: (at / "deep.py").write_text("def get_config():\n    return get_config()\n"),
+    ),
+    "config of nothing": Mistake(
+        {"": "{here}/none.py"},
+        ("none.py", "None"),
+        lambda here: (here / "none.py").write_text("def get_config():\n    return None\n"),
+    ),
+    "config without the function": Mistake(
+        {"": "{here}/x.py"}, ("x.py", "get_config"), lambda at: (at / "x.py").write_text("x = 1")
+    ),
+    "config is a FIFO": Mistake(
+        {"": "{here}/fifo.py"}, ("fifo.py",), lambda here: os.mkfifo(here / "fifo.py")
+    ),
+    "key of before": value("data.colour_variation", "0.5", "data.channel_jitter"),
+    "section for a key": value("training", "3"),
+    "half a step": value("training.steps", "1.5"),
+    "more steps than int32": value("training.steps", "3000000000"),
+    "neither true nor false": value("data.flip", "maybe"),
+    "nested parentheses": value("network.widths", 9999 * "(", "network.widths"),
+    "words for widths": value("network.widths", "wide,narrow"),
+    "widths of floats": value("network.widths", "(4.5,6)"),
+    "one stroke width": value("masks.stroke_width", "(0.1,)"),
+    "infinite learning rate": value("optimizer.learning_rate", "inf"),
+    "infinite epsilon": value("optimizer.epsilon", "inf"),
+    "infinite weight": value("objective.hole", "inf"),
+    "weight of no number": value("objective.tv", "nan"),
+    "no epsilon": value("optimizer.epsilon", "0"),
+    "weights in a bucket": value("init.weights", "s3://bucket/w.npz"),
+    "VGG in a bucket": value("init.vgg_weights", "gs://bucket/vgg.npz"),
+    "images on the web": value("data.train_path", "https://host/images"),
+    "masks of nobody": value("masks.evaluation_path", "~nobody-of-that-name/masks"),
+    "tfds in a bucket": value("data.tfds_dir", "gs://bucket/tfds"),
+    "odd seed": value("training.seed", "-1"),
     "log never": value("training.log_every", "0"),
     "keep nothing": value("training.keep_last", "0"),
     "checkpoint never": value("training.checkpoint_every", "0"),
@@ -207,6 +260,13 @@ MISTAKES = {
     "workdir of another": Mistake(
         {}, ("another config",), lambda here: begun(here, '{"network": {"depth": 9}}')
     ),
+    "another width": Mistake(
+        {},
+        ("network.skip_widths", "other shapes"),
+        lambda here: begun(here, '{"network": {"skip_widths": [6, 9]}}'),
+    ),
+    "config.json nested": Mistake({}, ("config.json",), lambda here: begun(here, 100_000 * "[")),
+    "config.json empty": Mistake({}, ("config.json",), lambda here: begun(here, "{}")),
     "config.json broken": Mistake({}, ("config.json",), lambda here: begun(here, "{")),
     "config.json of no config": Mistake({}, ("config.json",), lambda here: begun(here, "[]")),
 }

@@ -2,11 +2,12 @@
 
 import pytest
 
-from madf_jax.config.flags import read_config
+from madf_jax.config.config_file import read_config
 from madf_jax.config.sections import from_config
 from madf_jax.errors import UserError
 from madf_jax.training import loop
 from tests.faults.mistakes import MISTAKES, contents
+from train import parse_flags
 
 
 def too_late(*_, **__):
@@ -19,8 +20,9 @@ def test_a_mistake_is_answered_by_one_line_and_changes_no_file(name, tmp_path, m
     mistake = MISTAKES[name]
     mistake.prepare(tmp_path)
     before = contents(tmp_path)
-    with pytest.raises(UserError) as told:
-        loop.train(from_config(read_config(mistake.arguments(tmp_path))), tmp_path / "run")
-    (line,) = str(told.value).splitlines()
+    with pytest.raises(UserError) as raised:
+        args = parse_flags([f"--workdir={tmp_path / 'run'}", *mistake.arguments(tmp_path)])
+        loop.train(from_config(read_config(args.config, args.changes)), args.workdir)
+    (line,) = str(raised.value).splitlines()
     assert all(word in line for word in mistake.named), line
     assert contents(tmp_path) == before
