@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from madf_jax.config.run_config import find_differences, read_run_config
+from madf_jax.config.run_config import find_differences, has_run_config, read_run_config
 from madf_jax.config.sections import Plain, Setup, all_options, to_plain
 from madf_jax.errors import UserError
 from madf_jax.state.optimizer import OptimizerOptions, make_schedule
@@ -14,7 +14,7 @@ _NAMED = 8
 
 
 def check_config(setup: Setup, workdir: Path, step: int) -> None:
-    """Compares with the config that a run has been trained with so far.
+    """Compares with the config that a run has been trained with so far, if one stands there.
 
     Args:
         setup: to continue with.
@@ -26,6 +26,8 @@ def check_config(setup: Setup, workdir: Path, step: int) -> None:
             what is computed, and `training.changed_config` is 'refuse'; or the run's config can't
             be read. The message has both values.
     """
+    if not has_run_config(workdir):
+        return
     before = read_run_config(workdir)
     changed = [d for d in find_differences(before, to_plain(setup)) if not d.is_free]
     changed.sort(key=lambda difference: not difference.changes_shapes)

@@ -11,7 +11,7 @@ from absl import logging
 from madf_jax.config.renamed import use_current_names
 from madf_jax.config.sections import Plain, Setup, all_options, to_plain
 from madf_jax.errors import UserError
-from madf_jax.files import read_json, write_text
+from madf_jax.files import read_json, system_errors, write_text
 from madf_jax.options import Option
 
 _NAME = "config.json"
@@ -48,6 +48,17 @@ class Difference:
         if self.option is None or self.option.shapes is None:
             return False
         return self.option.shapes(self.before) != self.option.shapes(self.now)
+
+
+def has_run_config(workdir: Path) -> bool:
+    """Whether a config stands there; a directory that `convert` made has none.
+
+    Raises:
+        UserError: the directory can't be read.
+    """
+    path = workdir / _NAME
+    with system_errors(path):
+        return path.exists()
 
 
 def read_run_config(workdir: Path) -> Plain:
@@ -96,7 +107,7 @@ def write_run_config(setup: Setup, workdir: Path, step: int) -> None:
         UserError: it can't be written.
     """
     path = workdir / _NAME
-    if step > 0 and path.exists():
+    if step > 0 and has_run_config(workdir):
         if changes := find_differences(read_run_config(workdir), to_plain(setup)):
             _keep(path, step)
         for change in changes:

@@ -28,6 +28,13 @@ def test_the_same_config_continues(workdir):
     check_config(setup_of(), workdir, step=4)
 
 
+def test_a_directory_without_a_config_takes_every_one(tmp_path):
+    """`convert` writes a checkpoint alone."""
+    check_config(setup_of(), tmp_path, step=4)
+    write_run_config(setup_of(), tmp_path, step=4)
+    assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
+
+
 @pytest.mark.parametrize(
     ("key", "value"),
     [
