@@ -106,7 +106,13 @@ def train(setup: Setup, workdir: Path) -> bool:
                         "Stopped at step %d as asked; the same command goes on from here", step
                     )
                     return step == setup.training.steps
-        logging.info("Done: %d steps in %s", setup.training.steps, workdir)
+        if start > setup.training.steps:
+            logging.warning(
+                "training.steps is %d and %s is at step %d already: nothing was trained",
+                *(setup.training.steps, workdir, start),
+            )
+        else:
+            logging.info("Done: %d steps in %s", setup.training.steps, workdir)
         return True
 
 

@@ -183,15 +183,23 @@ def test_stopped_and_resumed_equals_uninterrupted(
     assert resumed.notes == uninterrupted.notes
 
 
-def test_a_finished_run_is_left_alone_and_changed_data_is_told(whole_run, tmp_path, monkeypatch):
-    told = []
-    monkeypatch.setattr(loop.logging, "warning", lambda text, *values: told.append(text % values))
+def test_a_run_past_its_end_is_left_alone_and_what_differs_is_logged(
+    whole_run, tmp_path, monkeypatch
+):
+    lines = []
+    for level in ("info", "warning"):
+        monkeypatch.setattr(loop.logging, level, lambda text, *values: lines.append(text % values))
     workdir = shutil.copytree(whole_run, tmp_path / "copy")
     before = last_state(shrunk(), workdir)
-    changes = {"training.seed": 5, "training.changed_config": "accept"}
+    changes = {"training.seed": 5, "training.steps": EVERY, "training.changed_config": "accept"}
     assert loop.train(from_config(shrunk(**changes)), workdir)
     assert_identical(last_state(shrunk(), workdir).state, before.state)
-    assert [text for text in told if "step 30 the data changed in seed" in text]
+    text = "\n".join(lines)
+    assert "step 30 the data changed in seed" in text
+    assert "config.training.seed: 0 until step 30, 5 from here on" in text
+    assert f"training.steps is {EVERY} and {workdir} is at step {STEPS} already" in text
+    assert "Done" not in text
+    assert json.loads((workdir / "config-30.json").read_text())["training"]["seed"] == 0
 
 
 def test_a_workdir_of_another_config_is_refused_with_the_difference(whole_run):
