@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from madf_jax.errors import UserError
-from madf_jax.weights.checks import about, listed
+from madf_jax.weights.checks import error_context, summarize_names
 from madf_jax.weights.tensor_files import read_npz
 
 # Their names there and here.
@@ -98,10 +98,10 @@ def read_case(path: str | os.PathLike[str]) -> Case:
     """
     path = Path(path)
     arrays = read_npz(path)
-    with about(path):
+    with error_context(path):
         missing = [repr(key) for key in ("config", "gt", "mask") if key not in arrays]
         if missing:
-            raise UserError(f"is no recorded case, it lacks {listed(missing)}")
+            raise UserError(f"is no recorded case, it lacks {summarize_names(missing)}")
         config = _config(arrays["config"])
         image, mask = _inputs(arrays["gt"], arrays["mask"], 2 ** config["layer_size"])
     return Case(

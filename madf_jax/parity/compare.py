@@ -12,8 +12,7 @@ from madf_jax.parity.live import compare_live, draw_comparison, format_compariso
 from madf_jax.parity.recorded import Precision, compare_case
 from madf_jax.parity.rows import Row, format_rows
 from madf_jax.parity.rule import rule_weights
-from madf_jax.weights.convert import read_any
-from madf_jax.weights.model import Weights
+from madf_jax.weights import Weights, load
 from madf_jax.weights.vgg import load_vgg
 
 RULE = "rule:"
@@ -26,7 +25,7 @@ def compare_recorded(
 
     Args:
         path: of the case.
-        source: of the weights, 'rule:SALT' or what `read_any` takes.
+        source: of the weights, 'rule:SALT' or what `load` takes.
         vgg: file of the VGG-16 trunk; None takes the one of the weights.
         output: file for all rows as JSON; None writes none.
         double: compute in float64.
@@ -68,7 +67,7 @@ def compare_reference(
 
     Args:
         directory: the checkout.
-        source: of the weights, 'rule:SALT' for the published size, or what `read_any` takes.
+        source: of the weights, 'rule:SALT' for the published size, or what `load` takes.
         inputs: files of an image and a mask, or None for made-up ones.
         size: side of the input, pixels.
         output: a directory, or a file that ends in .png.
@@ -95,7 +94,7 @@ def compare_reference(
 def _weights(source: str, depth: int, refinements: int) -> Weights:
     if source.startswith(RULE):
         return rule_weights(source.removeprefix(RULE), depth, refinements)
-    return read_any(Path(source))
+    return load(source)
 
 
 def _write_json(path: Path, facts: dict[str, object], rows: list[Row]) -> None:

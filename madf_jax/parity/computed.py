@@ -16,16 +16,14 @@ import numpy as np
 import optax
 
 from madf_jax.features.vgg import VGG16
-from madf_jax.network import MADF
 from madf_jax.network.decoders import RecoveryLevel, RefinementLevel
 from madf_jax.network.encoder import EncoderLevel
 from madf_jax.objective.supervision import TERMS, Objective, output_terms, total_loss
 from madf_jax.parity.case import Case
 from madf_jax.state.optimizer import OptimizerOptions, make_optimizer
-from madf_jax.weights.generator import flatten, widths_of
+from madf_jax.weights.generator import flatten
 from madf_jax.weights.model import Weights
-from madf_jax.weights.names import Row, parameter_names
-from madf_jax.weights.widths import Widths
+from madf_jax.weights.table import Row, parameter_names
 
 Precision = Literal["float64", "float32", "bfloat16"]
 Arrays = dict[str, np.ndarray]
@@ -73,9 +71,8 @@ class Model:
         """
         self._double = precision == "float64"
         dtype = jnp.float64 if self._double else jnp.float32
-        self.widths = widths_of(weights.variables)
-        self._network = make_network(
-            self.widths, param_dtype=dtype, dtype=jnp.bfloat16 if precision == "bfloat16" else None
+        self._network = weights.network.clone(
+            param_dtype=dtype, dtype=jnp.bfloat16 if precision == "bfloat16" else None
         )
         self.objective = Objective(
             incremental_supervision=case.incremental_supervision,
@@ -153,7 +150,7 @@ class Model:
     @property
     def rows(self) -> tuple[Row, ...]:
         """The table of names."""
-        return parameter_names(self.widths)
+        return parameter_names(self._network)
 
     def _loss(self, params: Any, batch_stats: Any, vgg: Any) -> tuple[jax.Array, Any]:
         outputs, updates = self._network.apply(
@@ -193,25 +190,6 @@ def reference_sums(objective: Objective, losses: Mapping[str, np.ndarray]) -> di
 
 def _features(vgg_variables: Any, image: jax.Array) -> tuple[jax.Array, ...]:
     return VGG16().apply(vgg_variables, image)
-
-
-def make_network(widths: Widths, **types: Any) -> MADF:
-    """The network of these widths.
-
-    Args:
-        widths: as told by weights.
-        **types: `dtype` and `param_dtype` of the network.
-    """
-    return MADF(
-        depth=widths.depth,
-        refinements=widths.refinements,
-        kernel_sizes=widths.kernel_sizes,
-        widths=widths.filters,
-        skip_widths=widths.skips,
-        mask_width=widths.mask_channels,
-        hidden=widths.modulation,
-        **types,
-    )
 
 
 def on_device(tree: Any, dtype: Any) -> Any:

@@ -20,12 +20,11 @@ from madf_jax.errors import UserError
 from madf_jax.evaluation.report import image_rows
 from madf_jax.network import composite, denormalize, normalize
 from madf_jax.parity.checkout import reference_network
-from madf_jax.parity.computed import make_network, on_device, precision_of
+from madf_jax.parity.computed import on_device, precision_of
 from madf_jax.parity.rows import relative
-from madf_jax.weights.generator import to_reference, widths_of
+from madf_jax.weights.generator import to_reference
 from madf_jax.weights.model import Weights
 from madf_jax.weights.torch_files import import_torch
-from madf_jax.weights.widths import Widths
 
 _RUNS = 5
 _CAPTION = 16
@@ -68,17 +67,15 @@ def compare_live(
         UserError: no PyTorch, no generator in the checkout, or weights that do not fit it.
     """
     torch = import_torch()
-    widths = widths_of(weights.variables)
-    step = 2**widths.depth
+    depth = weights.network.depth
+    step = 2**depth
     if image.shape[0] % step or image.shape[1] % step:
-        raise UserError(
-            f"--size must be a multiple of {step}: the weights have {widths.depth} levels"
-        )
-    network = reference_network(directory, widths.depth, widths.refinements)
+        raise UserError(f"--size must be a multiple of {step}: the weights have {depth} levels")
+    network = reference_network(directory, depth, weights.network.refinements)
     _load(torch, network, weights, directory)
     x, m = np.asarray(normalize(jnp.asarray(image[None]))), mask[None]
     theirs, their_seconds = _timed(_run_reference(torch, network, x, m, double=double))
-    ours, our_seconds = _run_ours(weights, widths, x, m, double=double)
+    ours, our_seconds = _run_ours(weights, x, m, double=double)
     if len(ours) != len(theirs):
         raise UserError(f"{directory}: its network gives {len(theirs)} outputs, not {len(ours)}")
     return Comparison(x, m, ours, theirs, our_seconds, their_seconds)
@@ -149,7 +146,7 @@ def draw_comparison(comparison: Comparison) -> tuple[Image.Image, float]:
 def _load(torch: Any, network: Any, weights: Weights, directory: Path) -> None:
     tensors: Mapping[str, Any] = {
         name: torch.tensor(np.array(array))
-        for name, array in to_reference(weights.variables).items()
+        for name, array in to_reference(weights.variables, weights.network).items()
     }
     try:
         network.load_state_dict(tensors, strict=True)
@@ -177,11 +174,11 @@ def _run_reference(
 
 
 def _run_ours(
-    weights: Weights, widths: Widths, image: np.ndarray, mask: np.ndarray, *, double: bool
+    weights: Weights, image: np.ndarray, mask: np.ndarray, *, double: bool
 ) -> tuple[list[np.ndarray], float]:
     with precision_of("float64" if double else "float32"):
         dtype = jnp.float64 if double else jnp.float32
-        network = make_network(widths, param_dtype=dtype)
+        network = weights.network.clone(param_dtype=dtype)
         variables = on_device(weights.variables, dtype)
         inputs = jnp.asarray(image, dtype), jnp.asarray(mask)
         apply = jax.jit(lambda variables, *x: network.apply(variables, *x, train=False))

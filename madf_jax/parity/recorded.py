@@ -15,7 +15,7 @@ from madf_jax.errors import UserError
 from madf_jax.parity.case import OF_GRADIENTS, OF_STEPS, TERMS, Case
 from madf_jax.parity.computed import Model, Precision, precision_of, reference_sums
 from madf_jax.parity.rows import Row, relative
-from madf_jax.weights.checks import listed
+from madf_jax.weights.checks import summarize_names
 from madf_jax.weights.model import Weights
 
 # In float64 only the order of sums differs. In float32 each is about four times the largest error
@@ -80,7 +80,7 @@ def output_errors(case: Case, weights: Weights, precision: Precision) -> list[fl
 
 
 def _check(case: Case, weights: Weights, model: Model) -> None:
-    found = (model.widths.depth, model.widths.refinements)
+    found = (weights.network.depth, weights.network.refinements)
     if found != (case.depth, case.refinements):
         raise UserError(
             f"{case.path}: recorded with {case.depth} levels and {case.refinements} refinement "
@@ -255,7 +255,9 @@ class _Comparison:
         names = self._case.entries(prefix)
         strange = [f"{prefix}{name}" for name in names if name not in known]
         if strange:
-            raise UserError(f"{self._case.path}: not known here: {listed(map(repr, strange))}")
+            raise UserError(
+                f"{self._case.path}: not known here: {summarize_names(map(repr, strange))}"
+            )
         return names
 
     def _sample_error(self, key: str, ours: np.ndarray, mean_square_root: float) -> float:

@@ -18,12 +18,12 @@ import zlib
 import numpy as np
 
 from madf_jax.features.vgg import STAGES
+from madf_jax.network import MADF
 from madf_jax.weights import layouts
 from madf_jax.weights.generator import from_reference
 from madf_jax.weights.model import Weights
-from madf_jax.weights.names import Row, parameter_names
+from madf_jax.weights.table import Row, parameter_names
 from madf_jax.weights.vgg import vgg_from_names
-from madf_jax.weights.widths import Widths
 
 
 def rule_weights(salt: str, depth: int, refinements: int) -> Weights:
@@ -37,13 +37,14 @@ def rule_weights(salt: str, depth: int, refinements: int) -> Weights:
     Raises:
         UserError: no network has that many levels or decoders.
     """
-    widths = Widths.paper(depth, refinements)
-    rows = [row for row in parameter_names(widths) if row.collection != "unused"]
-    state_dict = {row.name: _tensor(salt, row, widths) for row in rows}
-    return Weights(widths.network(), **from_reference(state_dict), vgg=vgg_from_names(_trunk(salt)))
+    network = MADF(depth=depth, refinements=refinements)
+    rows = [row for row in parameter_names(network) if row.collection != "unused"]
+    state_dict = {row.name: _tensor(salt, row, network) for row in rows}
+    variables = from_reference(state_dict, network)
+    return Weights(network, **variables, vgg=vgg_from_names(_trunk(salt)))
 
 
-def _tensor(salt: str, row: Row, widths: Widths) -> np.ndarray:
+def _tensor(salt: str, row: Row, network: MADF) -> np.ndarray:
     if row.layout is layouts.COUNT:
         return np.zeros((), np.int64)
     if row.name.endswith("running_var"):
@@ -55,15 +56,15 @@ def _tensor(salt: str, row: Row, widths: Widths) -> np.ndarray:
     elif row.layout is layouts.VECTOR:
         deviation, mean = 0.05, 0.0
     else:
-        deviation, mean = _kernel_deviation(row, widths), 0.0
+        deviation, mean = _kernel_deviation(row, network), 0.0
     return (mean + _normal(salt, row.name, row.reference_shape, deviation)).astype(np.float32)
 
 
-def _kernel_deviation(row: Row, widths: Widths) -> float:
+def _kernel_deviation(row: Row, network: MADF) -> float:
     shape, gain = row.shape, 2.0
     fan_in = math.prod(shape[:3])
     if row.layout is layouts.FILTERS:
-        gain = 2 / widths.mask_channels
+        gain = 2 / network.mask_width
     elif row.layout is layouts.FILTERS_BIAS:
         gain = 0.5
     if row.path.startswith("recovery_decoder/level_1/") or row.path.endswith("/output/kernel"):

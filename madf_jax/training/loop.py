@@ -31,9 +31,8 @@ from madf_jax.training.processes import require_agreement
 from madf_jax.training.program import compiled_step, kept_programs, map_step
 from madf_jax.training.step import Metrics
 from madf_jax.training.warm_start import require_fit, warm_start
-from madf_jax.weights.checkpoint import read_weights
-from madf_jax.weights.checks import about
-from madf_jax.weights.model import Weights
+from madf_jax.weights import Weights, load
+from madf_jax.weights.checks import error_context
 from madf_jax.weights.vgg import load_vgg
 
 _SHOWN = 8
@@ -197,8 +196,8 @@ def _vgg_variables(setup: Setup) -> Any:
 def _first_weights(setup: Setup) -> Weights | None:
     if not setup.init.weights:
         return None
-    weights = read_weights(setup.init.weights)
-    with about(Path(setup.init.weights)):
+    weights = load(setup.init.weights, optimizer=setup.init.optimizer)
+    with error_context(Path(setup.init.weights)):
         require_fit(weights, jax.eval_shape(lambda: initial_state(setup)))
     return weights
 

@@ -9,8 +9,8 @@ from absl import logging
 
 from madf_jax.state.optimizer import with_adam
 from madf_jax.state.train_state import TrainState
+from madf_jax.weights import Weights
 from madf_jax.weights.generator import compare_with_network
-from madf_jax.weights.model import Weights
 
 
 def warm_start(fresh: TrainState, weights: Weights, *, optimizer: bool) -> TrainState:

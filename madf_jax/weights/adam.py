@@ -6,18 +6,19 @@ encoder's unused batch norms have numbers but, never having had a gradient, no s
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from flax import traverse_util
 
 from madf_jax.errors import UserError
-from madf_jax.weights.checks import compare_shapes, listed, shapes_of, whole_number
+from madf_jax.weights.checks import compare_shapes, shapes_of, summarize_names, whole_number
 from madf_jax.weights.generator import Tree, checked_leaves, flatten
-from madf_jax.weights.names import Row
+from madf_jax.weights.table import Row
 
 SETTINGS = ("learning_rate", "b1", "b2", "eps")
 
@@ -51,24 +52,35 @@ class Adam:
                 raise UserError(f"Adam's {name} is {getattr(self, name)}, not a finite number")
 
 
+@contextlib.contextmanager
+def way_without() -> Iterator[None]:
+    """Adds to a refusal of the optimizer's state how to do without it."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(
+            f"{error}; the weights alone load without the optimizer's state: convert "
+            "--no-optimizer, or --config.init.optimizer=False"
+        ) from None
+
+
 def adam_from_reference(optimizer: Any, rows: Sequence[Row]) -> Adam:
     """Our state from a state dict of `torch.optim.Adam`.
 
     Args:
         optimizer: `{'state': {number: {'step', 'exp_avg', 'exp_avg_sq'}}, 'param_groups': [...]}`;
             no state at all means no step taken.
-        rows: the generator's table.
+        rows: the network's table.
 
     Raises:
-        UserError: it is not of plain Adam over this generator's parameters.
+        UserError: it is not the state of plain Adam over this network's parameters.
     """
     state, group = _state_and_group(optimizer)
     numbered = _numbered(group, rows)
     strange = [number for number in state if number not in numbered]
     if strange:
-        raise UserError(
-            f"gen_optimizer: has state of {listed(map(repr, strange))}, not in param_groups"
-        )
+        names = summarize_names(map(repr, strange))
+        raise UserError(f"gen_optimizer: has state of {names}, not in param_groups")
     parameters = {number: row for number, row in numbered.items() if row.collection == "params"}
     entries = {number: state[number] for number in parameters if number in state}
     return Adam(
@@ -155,7 +167,7 @@ def adam_to_reference(adam: Adam, rows: Sequence[Row]) -> dict[str, Any]:
     """A state dict that `torch.optim.Adam.load_state_dict` takes, from our state.
 
     Raises:
-        UserError: the moments are not those of this generator's parameters.
+        UserError: the moments are not those of this network's parameters.
     """
     parameters = [row for row in rows if row.is_parameter]
     moments = {

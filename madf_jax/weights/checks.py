@@ -1,7 +1,7 @@
-"""What a tensor out of a file must hold to, and how a failure is told.
+"""What a tensor from a file must satisfy, and how a failure is reported.
 
-Files come from strangers. Names are shown by `repr`, so that a hostile one cannot break the line,
-and lists stop after `LISTED` names.
+Files come from strangers: names are shown by `repr`, so that a hostile one cannot break the line,
+and lists stop after `_LISTED` names.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from madf_jax.errors import UserError
 
 Shape = tuple[int, ...]
 
-LISTED = 10
 LARGEST_COUNT = 2**31 - 1
+_LISTED = 10
 
 
 @contextlib.contextmanager
-def about(path: pathlib.Path) -> Iterator[None]:
+def error_context(path: pathlib.Path) -> Iterator[None]:
     """Puts the file's name before a `UserError`'s message, and keeps it to one bounded line."""
     try:
         yield
@@ -32,43 +32,54 @@ def about(path: pathlib.Path) -> Iterator[None]:
         raise UserError(f"{path}: {message}") from None
 
 
-def listed(items: Iterable[str]) -> str:
-    """The first `LISTED` items and how many more there are."""
-    items = list(items)
-    more = [f"and {len(items) - LISTED} more"] if len(items) > LISTED else []
-    return ", ".join(items[:LISTED] + more)
+def summarize_names(names: Iterable[str]) -> str:
+    """The first names, and how many more there are."""
+    names = list(names)
+    more = [f"and {len(names) - _LISTED} more"] if len(names) > _LISTED else []
+    return ", ".join(names[:_LISTED] + more)
 
 
 def array(name: str, value: Any) -> np.ndarray:
-    """The tensor called `name`, from NumPy or jax; anything but a tensor is refused."""
-    if not hasattr(value, "__array__"):
-        raise UserError(f"{name!r} is a {type(value).__name__}, not a tensor")
+    """The tensor called `name` as a NumPy array.
+
+    Args:
+        name: for the message.
+        value: an array of NumPy or jax, or a tensor in a file, which is read now.
+
+    Raises:
+        UserError: it is anything else.
+    """
+    _require_tensor(name, value)
     return np.asarray(value)
 
 
+def _require_tensor(name: str, value: Any) -> None:
+    if not hasattr(value, "__array__"):
+        raise UserError(f"{name!r} is a {type(value).__name__}, not a tensor")
+
+
 def float_array(name: str, value: Any, *, negative: bool = True) -> np.ndarray:
-    """A weight as float32, bit for bit if it was; float16 and bfloat16 are widened, which is exact.
+    """A weight as float32: unchanged if it was, exactly widened from float16 and bfloat16.
 
     Args:
-        name: what the message calls it.
-        value: an array of any shape.
+        name: for the message.
+        value: a tensor of any shape and either byte order.
         negative: whether values below 0 are allowed.
 
     Raises:
         UserError: another dtype, a NaN, an infinity, or a value below 0 where there is none.
     """
     weight = array(name, value)
-    if weight.dtype.name in ("float16", "bfloat16"):
-        weight = weight.astype(np.float32)
-    if weight.dtype != np.float32:
+    if weight.dtype.newbyteorder("=").name not in ("float32", "float16", "bfloat16"):
         raise UserError(f"{name!r} is {weight.dtype}; weights are float32, float16 or bfloat16")
+    weight = weight.astype(np.float32, copy=False)
     if not np.isfinite(weight).all():
         raise UserError(
             f"{name!r} holds NaN or infinite values; the file is damaged or its run diverged"
         )
     if not negative and (weight < 0).any():
         raise UserError(f"{name!r} holds negative values, which a mean of squares cannot be")
-    return weight.astype(np.float32, copy=False)  # also brings a foreign byte order to ours
+    return weight
 
 
 def whole_number(name: str, value: Any) -> int:
@@ -87,8 +98,14 @@ def whole_number(name: str, value: Any) -> int:
 
 
 def shapes_of(tensors: Mapping[str, Any]) -> dict[str, Shape]:
-    """The shape of each tensor; anything but a tensor is refused by its name."""
-    return {name: array(name, value).shape for name, value in tensors.items()}
+    """The shape of each tensor; no tensor in a file is read for it.
+
+    Raises:
+        UserError: a value is no tensor.
+    """
+    for name, value in tensors.items():
+        _require_tensor(name, value)
+    return {name: tuple(value.shape) for name, value in tensors.items()}
 
 
 def compare_shapes(found: Mapping[str, Shape], wanted: Mapping[str, Shape]) -> None:
@@ -106,4 +123,6 @@ def compare_shapes(found: Mapping[str, Shape], wanted: Mapping[str, Shape]) -> N
     ]
     kinds = (("missing", missing), ("not known", unknown), ("of another shape", differ))
     if missing or unknown or differ:
-        raise UserError("; ".join(f"{kind}: {listed(names)}" for kind, names in kinds if names))
+        raise UserError(
+            "; ".join(f"{kind}: {summarize_names(names)}" for kind, names in kinds if names)
+        )

@@ -1,8 +1,8 @@
 """The command `convert`."""
 
 import argparse
-from pathlib import Path
 
+from madf_jax.errors import escape
 from madf_jax.terminal import Subparsers, quiet_orbax
 
 
@@ -14,20 +14,29 @@ def add_commands(commands: Subparsers) -> None:
 def _add_convert(commands: Subparsers) -> None:
     parser = commands.add_parser(
         "convert",
-        help="weights between the PyTorch reference's files, ours and runs",
+        help="convert weights between the PyTorch reference's files, ours and runs",
         description="Converts weights. The kind follows from the path: .pth or .pt (the PyTorch "
         "reference's checkpoint), .safetensors, .npz, or a directory: a run's working directory "
         "(its newest checkpoint) or one checkpoints/STEP in it.",
     )
-    parser.add_argument("source", metavar="IN", type=Path)
-    parser.add_argument("target", metavar="OUT", type=Path)
+    # Not as paths: those turn 'gs://bucket' into the local 'gs:/bucket'.
+    parser.add_argument("source", metavar="IN")
+    parser.add_argument("target", metavar="OUT")
     parser.add_argument(
         "--prefixes", action="store_true", help="write the reference's names with its prefixes"
     )
     parser.add_argument(
-        "--ema", action="store_true", help="write the averaged weights of a run as the model"
+        "--ema",
+        action="store_true",
+        help="write the averaged weights, which evaluation scores, as the model",
     )
-    parser.add_argument("--force", action="store_true", help="write although OUT is there")
+    parser.add_argument(
+        "--no-optimizer",
+        dest="optimizer",
+        action="store_false",
+        help="leave the optimizer's state out; it may then be of any optimizer",
+    )
+    parser.add_argument("--force", action="store_true", help="replace what is at OUT")
     parser.set_defaults(run=_convert)
 
 
@@ -35,6 +44,7 @@ def _convert(args: argparse.Namespace) -> int:
     from madf_jax.weights.convert import convert
 
     quiet_orbax()
-    options = {"prefixes": args.prefixes, "ema": args.ema, "force": args.force}
-    print(*convert(args.source, args.target, **options), sep="\n")
+    names = ("prefixes", "ema", "optimizer", "force")
+    options = {name: getattr(args, name) for name in names}
+    print(*map(escape, convert(args.source, args.target, **options)), sep="\n")
     return 0

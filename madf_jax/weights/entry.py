@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
+from pathlib import Path
 
 from madf_jax.errors import UserError
-from madf_jax.files import local_path
-from madf_jax.weights.checkpoint import read_weights, write_weights
+from madf_jax.files import local_path, system_errors
 from madf_jax.weights.model import Weights
-from madf_jax.weights.run_directory import read_run
+from madf_jax.weights.run_directory import check_run_target, read_run, write_run
+from madf_jax.weights.tensor_files import SUFFIXES, TORCH_SUFFIXES
+from madf_jax.weights.weight_files import read_file, write_file
+
+PathLike = str | os.PathLike[str]
 
 
-def load(path: str | os.PathLike[str], *, optimizer: bool = False) -> Weights:
+def load(path: PathLike, *, optimizer: bool = False) -> Weights:
     """Reads weights from wherever they are.
 
     Args:
@@ -28,24 +31,72 @@ def load(path: str | os.PathLike[str], *, optimizer: bool = False) -> Weights:
     Raises:
         UserError: nothing that holds weights is there, or it is damaged.
     """
-    found = local_path(path)
-    if not found.exists():
-        raise UserError(f"{found}: there is no such file or directory")
-    weights = read_run(found)[0] if found.is_dir() else read_weights(found)
-    return weights if optimizer else dataclasses.replace(weights, adam=None)
+    source = local_path(path)
+    with system_errors(source):
+        read = read_run if source.is_dir() else read_file
+        return read(source, optimizer=optimizer)
 
 
-def save(path: str | os.PathLike[str], weights: Weights, *, prefixes: bool = False) -> None:
-    """Writes a file of weights; it appears whole or not at all.
+def save(path: PathLike, weights: Weights, *, prefixes: bool = False, force: bool = False) -> Path:
+    """Writes weights as the kind that the path names; they appear whole or not at all.
 
     Args:
-        path: .pth, .pt, .safetensors or .npz.
-        weights: what to write; arrays of NumPy or jax.
-        prefixes: .pth and .pt only: put the PyTorch reference's `module.model.` and
+        path: a file (.pth, .pt, .safetensors or .npz), or a run's working directory or one
+            `.../checkpoints/STEP` in it, from which a run with a config for this network goes on.
+        weights: what to write; arrays of NumPy or jax. A run has no place for a VGG-16 trunk.
+        prefixes: .pth and .pt only: put the PyTorch release's `module.model.` and
             `module.extractor.` before its names.
+        force: replace a file, or write into a directory that is not empty.
+
+    Returns:
+        The file, or the checkpoint's own directory.
 
     Raises:
-        UserError: the weights are not their network's, hold NaN or infinity, or the file can't be
-            written.
+        UserError: `check_target` says what else; the weights are not their network's or hold NaN
+            or infinity; or the place can't be written.
     """
-    write_weights(local_path(path), weights, prefixes=prefixes)
+    target = check_target(path, prefixes=prefixes, force=force)
+    with system_errors(target):
+        if is_run(target):
+            return write_run(target, weights, force=force)
+        write_file(target, weights, prefixes=prefixes)
+        return target
+
+
+def check_target(path: PathLike, *, prefixes: bool = False, force: bool = False) -> Path:
+    """Finds out whether `save` may write there, before the work is done.
+
+    Returns:
+        The path.
+
+    Raises:
+        UserError: the path's kind is not known, something is there and must not be replaced
+            without `force`, or `prefixes` are asked for where there are none.
+    """
+    target = local_path(path)
+    if prefixes and target.suffix.lower() not in TORCH_SUFFIXES:
+        raise UserError(f"{target}: only .pth and .pt files have the release's prefixes")
+    with system_errors(target):
+        if is_run(target):
+            check_run_target(target, force=force)
+        elif target.is_dir():
+            raise UserError(f"{target}: is a directory; files of weights can't replace it")
+        elif target.exists() and not force:
+            raise UserError(f"{target}: is there already; --force replaces it")
+    return target
+
+
+def is_run(target: Path) -> bool:
+    """Whether a path to write to is that of a run, not of a file.
+
+    Raises:
+        UserError: it has a suffix that is no file's of weights, and is no directory.
+    """
+    if target.suffix.lower() in SUFFIXES:
+        return False
+    if target.suffix and not target.is_dir():
+        raise UserError(
+            f"{target}: files of weights end in {', '.join(SUFFIXES)}; "
+            "the working directory of a run has no suffix"
+        )
+    return True

@@ -13,9 +13,10 @@ import numpy as np
 from flax import traverse_util
 
 from madf_jax.errors import UserError
+from madf_jax.network import MADF
 from madf_jax.weights.checks import compare_shapes, shapes_of
-from madf_jax.weights.names import Row, parameter_names
-from madf_jax.weights.widths import Widths, infer_depth_and_refinements, infer_widths
+from madf_jax.weights.description import count_levels
+from madf_jax.weights.table import Row, parameter_names
 
 Tree = dict[str, Any]
 
@@ -41,37 +42,26 @@ def without_prefixes(state_dict: Mapping[str, Any]) -> dict[str, Any]:
     return plain
 
 
-def widths_of(variables: Mapping[str, Any]) -> Widths:
-    """The widths of our variables (arrays, or shapes as `jax.eval_shape` gives them)."""
-    leaves = flatten(variables["params"], "params")
-    return infer_widths({path: tuple(leaf.shape) for path, leaf in leaves.items()}, ours=True)
-
-
-def from_reference(state_dict: Mapping[str, Any]) -> Tree:
+def from_reference(state_dict: Mapping[str, Any], network: MADF) -> Tree:
     """Our variables from the reference's state dict.
 
     Args:
         state_dict: arrays by the reference's names, without prefixes. The batch norms of its
             encoder, which it never applies, may hold anything or be missing.
+        network: whose weights they are.
 
     Returns:
         `{'params': ..., 'batch_stats': ...}`; arrays may be views of those given.
 
     Raises:
-        UserError: names are missing or unknown, shapes do not fit together, or a value is no
+        UserError: names are missing or unknown, shapes are not the network's, or a value is no
             weight.
     """
-    depth, refinements = infer_depth_and_refinements(state_dict)
-    unused = {
-        row.name
-        for row in parameter_names(Widths.paper(depth, refinements))
-        if row.collection == "unused"
-    }
+    table = parameter_names(network)
+    unused = {row.name for row in table if row.collection == "unused"}
     found = {name: value for name, value in state_dict.items() if name not in unused}
-    shapes = shapes_of(found)
-    table = parameter_names(infer_widths(shapes, ours=False))
     rows = [row for row in table if row.collection != "unused"]
-    compare_shapes(shapes, {row.name: row.reference_shape for row in rows})
+    compare_shapes(shapes_of(found), {row.name: row.reference_shape for row in rows})
     leaves = {
         f"{row.collection}/{row.path}": row.layout.to_ours(
             row.checked(row.name, found[row.name]), row.shape
@@ -81,20 +71,23 @@ def from_reference(state_dict: Mapping[str, Any]) -> Tree:
     return traverse_util.unflatten_dict(leaves, sep="/")
 
 
-def to_reference(variables: Mapping[str, Any], prefix: str = "") -> dict[str, np.ndarray]:
+def to_reference(
+    variables: Mapping[str, Any], network: MADF, prefix: str = ""
+) -> dict[str, np.ndarray]:
     """The reference's state dict from our variables, in its order.
 
     Args:
         variables: `{'params': ..., 'batch_stats': ...}`.
+        network: whose variables they are.
         prefix: put before each name, such as 'module.model.'.
 
     Returns:
         Arrays by the reference's names; its unused batch norms are as freshly made.
 
     Raises:
-        UserError: the variables are not a generator's, or a value is no weight.
+        UserError: the variables are not the network's, or a value is no weight.
     """
-    rows = parameter_names(widths_of(variables))
+    rows = parameter_names(network)
     leaves = {
         f"{root}/{path}": leaf
         for root in ("params", "batch_stats")
@@ -156,6 +149,6 @@ def compare_with_network(variables: Mapping[str, Any], expected: Mapping[str, An
     try:
         compare_shapes(found, wanted)
     except UserError as error:
-        sizes = (infer_depth_and_refinements(paths) for paths in (found, wanted))
+        sizes = (count_levels(paths) for paths in (found, wanted))
         file, network = (f"{depth} levels, {more} refinement decoders" for depth, more in sizes)
         raise UserError(f"the file has {file}, the network {network}; {error}") from None

@@ -1,4 +1,4 @@
-"""What a file of weights or a checkpoint of a run holds."""
+"""What a file of weights, or a checkpoint of a run, holds."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from typing import Any
 
 from madf_jax.network import MADF
 from madf_jax.weights.adam import Adam
-
-Tree = dict[str, Any]
+from madf_jax.weights.generator import Tree
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,15 +16,17 @@ class Weights:
     """A network with its weights; trees are plain nested dicts of arrays.
 
     Attributes:
-        network: the network that they belong to; its computation (dtype, rematerialization) is
-            MADF's default.
+        network: the network that they are the weights of. How it computes (`dtype`, `remat`) is not
+            a matter of weights: these arguments are MADF's defaults.
         params: the parameters that training updates, float32.
         batch_stats: running statistics, float32, and their counts, int32.
         step: training steps taken.
         adam: the optimizer's state.
         ema: averaged parameters, a tree like params.
         vgg: the frozen VGG-16 trunk's params.
-        metadata: JSON-able facts by name, for example how the weights were trained.
+        metadata: JSON-able facts by name. Weights from a run have 'config': the run's config
+            without the places of its files, so that `metadata['config']['data']['size']` is the
+            side of the squares it was trained on, in pixels.
     """
 
     network: MADF
@@ -39,7 +40,10 @@ class Weights:
 
     @property
     def variables(self) -> Tree:
-        """What inference uses and evaluation scores: the averaged parameters if there are any."""
+        """What inference applies and evaluation scores: the averaged parameters if there are any.
+
+        `{'params', 'batch_stats'}`, as the network's `apply` takes them.
+        """
         params = self.params if self.ema is None else self.ema
         return {"params": params, "batch_stats": self.batch_stats}
 

@@ -1,9 +1,11 @@
 """Weights in the Orbax checkpoints of a run, `WORKDIR/checkpoints/STEP`."""
 
-import json
+from __future__ import annotations
+
 import os
-import tempfile
+import time
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -14,55 +16,109 @@ from madf_jax.errors import UserError
 from madf_jax.state.optimizer import OptimizerOptions, make_optimizer, with_adam
 from madf_jax.state.train_state import TrainState
 from madf_jax.weights.adam import Adam
-from madf_jax.weights.generator import widths_of
+from madf_jax.weights.generator import flatten
 from madf_jax.weights.model import Weights
+from madf_jax.weights.run_config import RunConfig, read_config
+from madf_jax.weights.scratch import PREFIX, scratch_folder
 
-_SETTINGS = {"learning_rate": "learning_rate", "b1": "beta1", "b2": "beta2", "eps": "epsilon"}
+_TRIES = 3
+_REMOVAL = 2.0  # seconds that removing a checkpoint may take
 
 
-def read_run(path: Path) -> tuple[Weights, Path]:
-    """Reads a checkpoint without the run's config.
+def read_run(path: Path, *, optimizer: bool) -> Weights:
+    """Reads a checkpoint of a run, which may be going on.
 
-    Adam's settings are those of `config.json` in the working directory, or the release's without
-    one.
+    The network, Adam's settings and the metadata are those of `config.json` in the working
+    directory. Without one, the network is inferred, and the settings are the release's.
 
     Args:
         path: a working directory, of which the newest checkpoint is taken, or `.../STEP` in its
             `checkpoints`.
-
-    Returns:
-        The weights, and the checkpoint's own directory.
+        optimizer: read the optimizer's state, too.
 
     Raises:
-        UserError: there is no checkpoint, or it is damaged.
+        UserError: there is no checkpoint, it is damaged, or the config is not its own.
     """
-    if not _is_step(path):
-        steps = _steps(path)
-        if not steps:
-            raise UserError(f"{path}: holds no checkpoints/STEP of a run")
-        path = path / "checkpoints" / str(max(steps))
-    state = read_checkpoint(path).state
+    if _is_checkpoint(path):
+        return _read(path, optimizer)
+    newest = _newest(path)
+    for _ in range(_TRIES):
+        try:
+            return _read(path / "checkpoints" / str(newest), optimizer)
+        except UserError:
+            # A run that goes on saves another one, and removes the one that was being read.
+            before, newest = newest, _newest(path)
+            if before == newest:
+                raise
+    return _read(path / "checkpoints" / str(newest), optimizer)
+
+
+def _read(path: Path, optimizer: bool) -> Weights:
+    config = read_config(_workdir(path) / "config.json")
     try:
-        (adam,) = (part for part in state["opt_state"] if part and "mu" in part)
-        moments = Adam(
-            adam["mu"],
-            adam["nu"],
-            int(adam["count"]),
-            **_settings(path.absolute().parents[1] / "config.json"),
-        )
-        variables = {"params": state["params"], "batch_stats": state["batch_stats"]}
-        weights = Weights(
-            widths_of(variables).network(),
-            **variables,
-            step=int(state["step"]),
-            adam=moments,
-            ema=state["ema"],
-        )
-    except (KeyError, TypeError, ValueError) as error:
+        state = read_checkpoint(path).state
+    except UserError:
+        if _is_removed(path):
+            raise UserError(
+                f"{path}: is gone: the run has removed it in favor of newer ones"
+            ) from None
+        raise
+    try:
+        return _weights(state, config, optimizer)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         if isinstance(error, UserError):
             raise
         raise UserError(f"{path}: holds no state of a training run of this package") from None
-    return weights, path
+
+
+def _weights(state: dict[str, Any], config: RunConfig, optimizer: bool) -> Weights:
+    variables = {"params": state["params"], "batch_stats": state["batch_stats"]}
+    shapes = {
+        path: tuple(leaf.shape)
+        for root, tree in variables.items()
+        for path, leaf in flatten(tree, root).items()
+    }
+    adam = None
+    if optimizer:
+        (part,) = (part for part in state["opt_state"] if part and "mu" in part)
+        adam = Adam(part["mu"], part["nu"], int(part["count"]), **config.adam_settings)
+    return Weights(
+        config.network(shapes),
+        **variables,
+        step=int(state["step"]),
+        adam=adam,
+        ema=state["ema"],
+        metadata=config.metadata,
+    )
+
+
+def _is_removed(path: Path) -> bool:
+    """Whether a checkpoint that could not be read is gone, or is just being removed."""
+    workdir = _workdir(path)
+    deadline = time.monotonic() + _REMOVAL
+    while path.exists() and max(_steps(workdir), default=0) > int(path.name):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.1)
+    return not path.exists()
+
+
+def check_run_target(path: Path, *, force: bool) -> None:
+    """Finds out whether `write_run` may write there.
+
+    Raises:
+        UserError: there are checkpoints already, and no `force`; or without it, the directory holds
+            something else.
+    """
+    workdir = _workdir(path) if _is_checkpoint(path) else path
+    if force or not workdir.exists():
+        return
+    if not workdir.is_dir():
+        raise UserError(f"{workdir}: is not a directory")
+    if _steps(workdir):
+        raise UserError(f"{workdir}: holds checkpoints already; --force writes beside them")
+    if any(not _is_left_over(file) for file in workdir.iterdir()):
+        raise UserError(f"{workdir}: holds files and no checkpoints of a run; --force writes there")
 
 
 def write_run(path: Path, weights: Weights, *, force: bool) -> Path:
@@ -79,55 +135,71 @@ def write_run(path: Path, weights: Weights, *, force: bool) -> Path:
         The checkpoint's own directory. It appears whole or not at all.
 
     Raises:
-        UserError: there are checkpoints already, without `force` or with later steps; without
-            `force`, the directory holds something else; the step's number is not the weights' own;
-            or the place cannot be written.
+        UserError: `check_run_target` says what else; there are later steps; the step's number is
+            not the weights' own; or the place can't be written.
     """
+    check_run_target(path, force=force)
     step = int(weights.step or 0)
-    if _is_step(path):
+    if _is_checkpoint(path):
         if weights.step is not None and int(path.name) != step:
             raise UserError(f"{path}: the weights are of step {step}; name the directory so")
-        step, path = int(path.name), path.parents[1]
-    others = _steps(path)
-    if others and not force:
-        raise UserError(f"{path}: holds checkpoints already; --force writes beside them")
-    if not others and not force and path.is_dir() and any(path.iterdir()):
-        raise UserError(f"{path}: holds files and no checkpoints of a run; --force writes there")
-    if others and max(others) > step:
+        step, path = int(path.name), _workdir(path)
+    latest = max(_steps(path), default=step)
+    if latest > step:
         raise UserError(
-            f"{path}: holds step {max(others)}, from which a run would go on instead of {step}"
+            f"{path}: holds step {latest}, from which a run would go on instead of {step}"
         )
     target = path / "checkpoints" / str(step)
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path, prefix=".writing-") as folder:
-            with Checkpoints(Path(folder)) as checkpoints:
+        path.mkdir(parents=True, exist_ok=True)
+        with scratch_folder(path) as folder:
+            with Checkpoints(folder) as checkpoints:
                 checkpoints.save(_state(weights, step), notes={})
+            target.parent.mkdir(exist_ok=True)
             if target.exists():
-                os.replace(target, Path(folder, "replaced"))
-            os.replace(Path(folder, "checkpoints", str(step)), target)
+                os.replace(target, folder / "replaced")
+            os.replace(folder / "checkpoints" / str(step), target)
     except OSError as error:
-        raise UserError(f"{target}: cannot be written: {error}") from None
+        raise UserError(f"{target}: can't be written: {error.strerror or error}") from None
     return target
 
 
-def _is_step(path: Path) -> bool:
-    return path.name.isdecimal() and path.absolute().parent.name == "checkpoints"
+def _is_left_over(path: Path) -> bool:
+    """Whether a killed conversion may have left it: it is nothing of the user's."""
+    empty = path.name == "checkpoints" and path.is_dir() and not any(path.iterdir())
+    return empty or path.name.startswith(PREFIX)
+
+
+def _is_checkpoint(path: Path) -> bool:
+    """Whether a path is that of one checkpoint, not of a working directory.
+
+    A working directory may be called `checkpoints/1`, too: then it has checkpoints of its own, or
+    it is there without what Orbax writes into each.
+    """
+    if not (path.name.isdecimal() and path.absolute().parent.name == "checkpoints"):
+        return False
+    if not path.is_dir():
+        return True
+    return not (path / "checkpoints").is_dir() and any(path.iterdir())
+
+
+def _workdir(checkpoint: Path) -> Path:
+    return checkpoint.absolute().parents[1]
+
+
+def _newest(workdir: Path) -> int:
+    steps = _steps(workdir)
+    if not steps:
+        raise UserError(f"{workdir}: holds no checkpoints/STEP of a run")
+    return max(steps)
 
 
 def _steps(workdir: Path) -> list[int]:
     # Orbax gives a checkpoint its plain number only once it is whole.
-    return [int(p.name) for p in workdir.glob("checkpoints/*") if p.name.isdecimal()]
-
-
-def _settings(config: Path) -> dict[str, float]:
-    if not config.is_file():
-        return {}
-    try:
-        section = json.loads(config.read_text())["optimizer"]
-        return {ours: float(section[key]) for ours, key in _SETTINGS.items()}
-    except (OSError, KeyError, TypeError, ValueError):
-        raise UserError(f"{config}: holds no settings of Adam; mend or move it away") from None
+    folder = workdir / "checkpoints"
+    if not folder.is_dir():
+        return []
+    return [int(path.name) for path in folder.iterdir() if path.name.isdecimal()]
 
 
 def _state(weights: Weights, step: int) -> TrainState:

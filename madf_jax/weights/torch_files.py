@@ -8,19 +8,29 @@ values, and nothing else.
 
 from __future__ import annotations
 
+import contextlib
+import os
 import pathlib
+import re
+import warnings
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from madf_jax.errors import UserError
+from madf_jax.weights.npz import DESCRIPTION, open_archive
+from madf_jax.weights.stored import Content, StoredTensor, check_size
 
 # Before 2.6 a legacy file could run code in spite of weights_only (CVE-2025-32434).
 _OLDEST_TORCH = (2, 6)
 _MAX_VALUES = 100_000
 _MAX_NESTING = 16
+
+# PyTorch's message: general advice, the reason, a word on how to allow it, a link.
+_ADVICE = re.compile(r".*(?:WeightsUnpickler error:|trusted source\.)", re.DOTALL)
+_REMEDY = re.compile(r"(?:\.\s+Please use|Check the documentation of torch\.load).*", re.DOTALL)
 
 
 def import_torch() -> Any:
@@ -38,15 +48,13 @@ def import_torch() -> Any:
     return torch
 
 
-def read(path: pathlib.Path, max_bytes: int) -> dict[str, Any]:
-    """The dict in a .pth or .pt file, zipped or of the legacy format.
+@contextlib.contextmanager
+def open_torch(path: pathlib.Path, skip: Collection[str] = ()) -> Iterator[Content]:
+    """Opens a .pth or .pt file, zipped or of the legacy format, that holds a dict.
 
     Args:
         path: the file.
-        max_bytes: how many bytes of tensors it may declare in all.
-
-    Returns:
-        Nested dicts and lists of NumPy arrays and plain values; float16 and bfloat16 as float32.
+        skip: entries of the dict that are passed over, whatever they hold.
 
     Raises:
         UserError: no PyTorch, a file that would run code, that is too large, damaged, or holds no
@@ -56,29 +64,58 @@ def read(path: pathlib.Path, max_bytes: int) -> dict[str, Any]:
     with path.open("rb") as file:
         zipped = file.read(4) == b"PK\x03\x04"
     if zipped:
-        with zipfile.ZipFile(path) as archive:
-            size = sum(member.file_size for member in archive.infolist())
-        if size > max_bytes:
-            raise UserError(f"declares {size} bytes, more than the {max_bytes} allowed")
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises almost anything on hostile bytes
-        reason = (str(error) or type(error).__name__).split(". ")[0]
+        with open_archive(path) as archive:
+            _require_stored(archive, path.stat().st_size)
+    loaded = _load(torch, path, zipped)
+    if not isinstance(loaded, dict):
+        raise UserError(f"holds a {type(loaded).__name__}, not a dict of tensors")
+    entries = {key: value for key, value in loaded.items() if key not in skip}
+    description = entries.pop(DESCRIPTION, None)
+    tensors = _Opened(torch).convert(entries, "")
+    yield Content(tensors, description if isinstance(description, str) else None)
+
+
+def _require_stored(archive: zipfile.ZipFile, size: int) -> None:
+    """Whether members are stored as they are, side by side: memory is then bounded by the file."""
+    members = archive.infolist()
+    if any(member.filename.endswith("/constants.pkl") for member in members):
+        raise UserError("is a TorchScript program; save the module's state dict instead")
+    if any(member.compress_type != zipfile.ZIP_STORED for member in members):
         raise UserError(
-            f"is no readable PyTorch file, or holds more than tensors and plain values: {reason}"
-        ) from None
-    if not isinstance(content, dict):
-        raise UserError(f"holds a {type(content).__name__}, not a dict of tensors")
-    arrays: dict[str, Any] = _ToNumpy(torch, max_bytes).convert(content, "")
-    return arrays
+            "is compressed, which PyTorch's files are not: unpack and zip it without compression, "
+            "or load it with PyTorch and save it again"
+        )
+    if sum(member.file_size for member in members) > size:
+        raise UserError("is no PyTorch file: its members overlap")
 
 
-class _ToNumpy:
+def _load(torch: Any, path: pathlib.Path, zipped: bool) -> Any:
+    try:
+        with warnings.catch_warnings(action="ignore"):  # of the versions of pickles
+            # Mapped, a tensor takes memory only once it is read.
+            return torch.load(os.fspath(path), map_location="cpu", weights_only=True, mmap=zipped)
+    except MemoryError:
+        raise
+    except Exception as error:  # torch raises almost anything on hostile bytes
+        text = str(error)
+        if "allocate memory" in text:
+            raise MemoryError from None
+        reason = _REMEDY.sub("", _ADVICE.sub("", text)).strip()
+        reason = reason or text.partition(". ")[0] or type(error).__name__
+        if "GLOBAL" in reason:
+            raise UserError(
+                f"holds more than tensors and plain values, which could run code: {reason}; where "
+                "you trust it, load it with PyTorch and save its state dicts alone"
+            ) from None
+        raise UserError(f"is no readable PyTorch file: {reason}") from None
+
+
+class _Opened:
     """Counts as it goes: a small pickle can name one list, or one storage, a million times."""
 
-    def __init__(self, torch: Any, max_bytes: int) -> None:
+    def __init__(self, torch: Any) -> None:
         self._torch = torch
-        self._bytes_left = max_bytes
+        self._bytes = 0
         self._values_left = _MAX_VALUES
 
     def convert(self, value: Any, name: str, nesting: int = 0) -> Any:
@@ -86,7 +123,7 @@ class _ToNumpy:
         if self._values_left < 0 or nesting > _MAX_NESTING:
             raise UserError(f"nests or repeats too many values, at {name!r}")
         if isinstance(value, self._torch.Tensor):
-            return self._array(value, name)
+            return self._stored(value, name)
         if isinstance(value, Mapping):
             return {
                 key: self.convert(item, f"{name}/{key}", nesting + 1) for key, item in value.items()
@@ -95,24 +132,30 @@ class _ToNumpy:
             return [self.convert(item, f"{name}[{i}]", nesting + 1) for i, item in enumerate(value)]
         return value
 
-    def _array(self, tensor: Any, name: str) -> np.ndarray:
-        self._bytes_left -= tensor.numel() * max(tensor.element_size(), 4)
-        if self._bytes_left < 0:
-            raise UserError(f"declares more bytes of tensors than allowed, at {name!r}")
-        if tensor.layout != self._torch.strided or tensor.is_quantized or tensor.is_complex():
-            raise UserError(
-                f"{name!r} is a {tensor.dtype} tensor of layout {tensor.layout}, not a plain one"
-            )
-        if tensor.dtype in (self._torch.float16, self._torch.bfloat16):
-            tensor = tensor.float()
-        try:
-            return np.asarray(tensor.detach().numpy())
-        except (RuntimeError, TypeError):
-            raise UserError(f"{name!r} is a {tensor.dtype} tensor without readable data") from None
+    def _stored(self, tensor: Any, name: str) -> StoredTensor:
+        self._bytes += tensor.numel() * max(tensor.element_size(), 4)
+        check_size(self._bytes)
+
+        def read() -> np.ndarray:
+            if tensor.layout != self._torch.strided or tensor.is_quantized or tensor.is_complex():
+                raise UserError(
+                    f"{name!r} is a {tensor.dtype} tensor of layout {tensor.layout}, not a plain "
+                    "one"
+                )
+            half = tensor.dtype in (self._torch.float16, self._torch.bfloat16)
+            try:
+                # A copy: the tensor itself may be no more than a view of the file.
+                return np.array((tensor.float() if half else tensor).detach().numpy())
+            except (RuntimeError, TypeError):
+                raise UserError(
+                    f"{name!r} is a {tensor.dtype} tensor without readable data"
+                ) from None
+
+        return StoredTensor(tuple(tensor.shape), "PyTorch", read)
 
 
-def write(path: pathlib.Path, content: Mapping[str, Any]) -> None:
-    """Writes what `read` returns, arrays as tensors, in PyTorch's zip format."""
+def write_torch(path: pathlib.Path, content: Mapping[str, Any], description: str | None) -> None:
+    """Writes nested dicts, lists, plain values and arrays, as tensors, in PyTorch's zip format."""
     torch = import_torch()
 
     def tensors(value: Any) -> Any:
@@ -121,4 +164,5 @@ def write(path: pathlib.Path, content: Mapping[str, Any]) -> None:
         # A copy, since the array may be a read-only or reversed view.
         return torch.tensor(np.asarray(value, order="C")) if hasattr(value, "__array__") else value
 
-    torch.save(tensors(content), path)
+    described = {} if description is None else {DESCRIPTION: description}
+    torch.save(tensors({**content, **described}), path)

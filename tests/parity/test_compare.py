@@ -11,7 +11,7 @@ from madf_jax.errors import UserError
 from madf_jax.parity.case import read_case
 from madf_jax.parity.recorded import compare_case
 from madf_jax.parity.rows import Row, format_rows, relative, worst
-from madf_jax.weights.checkpoint import write_weights
+from madf_jax.weights import save
 
 SETTINGS = ("config", "gt", "mask")
 
@@ -66,7 +66,7 @@ def test_float32_passes_in_inference(write_case):
 def test_a_changed_parameter_fails_by_name(
     write_case, small_weights, tmp_path, capsys, path, untouched, touched
 ):
-    write_weights(tmp_path / "w.npz", changed(small_weights, path, 1.001))
+    save(tmp_path / "w.npz", changed(small_weights, path, 1.001))
     assert compare(write_case(only("act/")), tmp_path / "w.npz") == 1
     lines = {line.split()[1]: line for line in capsys.readouterr().out.splitlines()[1:] if line}
     assert lines[untouched].endswith("ok")
@@ -87,8 +87,8 @@ def test_parts_may_be_absent(write_case, small_weights):
 
 def test_vgg_is_never_made_up(write_case, small_weights, tmp_path, capsys):
     case = write_case(only("eval/loss"))
-    write_weights(tmp_path / "with.safetensors", small_weights)
-    write_weights(tmp_path / "w.npz", dataclasses.replace(small_weights, vgg=None))
+    save(tmp_path / "with.safetensors", small_weights)
+    save(tmp_path / "w.npz", dataclasses.replace(small_weights, vgg=None))
     assert compare(case, tmp_path / "w.npz") == 1
     assert "--vgg FILE" in one_line(capsys)
     assert compare(case, tmp_path / "w.npz", "--vgg", tmp_path / "with.safetensors") == 0

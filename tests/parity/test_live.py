@@ -9,20 +9,20 @@ from PIL import Image
 
 from madf_jax.__main__ import main
 from madf_jax.parity.rule import rule_weights
-from madf_jax.weights.checkpoint import write_weights
+from madf_jax.weights import save
 
 STUB = """
 import torch
 from torchvision import models
-from madf_jax.weights.names import parameter_names
-from madf_jax.weights.widths import Widths
+from madf_jax.network import MADF
+from madf_jax.weights.table import parameter_names
 
 class MADFNet(torch.nn.Module):
     def __init__(self, args, layer_size):
         super().__init__()
         n_refinement = args.n_refinement_D
         self.count = n_refinement + 1
-        for row in parameter_names(Widths.paper(layer_size, n_refinement)):
+        for row in parameter_names(MADF(depth=layer_size, refinements=n_refinement)):
             *parents, leaf = row.name.split(".")
             module = self
             for parent in parents:
@@ -44,7 +44,7 @@ class MADFNet(torch.nn.Module):
 @pytest.fixture
 def weights(tmp_path):
     path = tmp_path / "w.npz"
-    write_weights(path, rule_weights("", 3, 1))
+    save(path, rule_weights("", 3, 1))
     return path
 
 

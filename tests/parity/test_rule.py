@@ -4,11 +4,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from madf_jax.network import MADF
 from madf_jax.parity.rule import _kernel_deviation, rule_weights
 from madf_jax.weights.generator import to_reference
-from madf_jax.weights.names import parameter_names
+from madf_jax.weights.table import parameter_names
 from madf_jax.weights.vgg import vgg_to_reference
-from madf_jax.weights.widths import Widths
 
 RECORDED = Path(__file__).parents[1] / "recorded" / "rule_weights.py"
 
@@ -17,7 +17,7 @@ RECORDED = Path(__file__).parents[1] / "recorded" / "rule_weights.py"
 def test_rule_equals_the_table_that_came_with_the_cases(salt, depth, refinements):
     wanted = runpy.run_path(str(RECORDED))["rule_weights"](salt, depth, refinements)
     weights = rule_weights(salt, depth, refinements)
-    found = to_reference(weights.variables) | vgg_to_reference(weights.vgg)
+    found = to_reference(weights.variables, weights.network) | vgg_to_reference(weights.vgg)
     assert set(found) == set(wanted)
     for name, array in wanted.items():
         # The reference never reads these; its own rule draws them all the same.
@@ -26,9 +26,9 @@ def test_rule_equals_the_table_that_came_with_the_cases(salt, depth, refinements
 
 
 def test_levels_and_decoders_beyond_the_published_ones_repeat_them():
-    widths = Widths.paper(9, 4)
-    rows = {row.name: row for row in parameter_names(widths) if row.path.endswith("kernel")}
-    deviations = {name: _kernel_deviation(row, widths) for name, row in rows.items()}
+    network = MADF(depth=9, refinements=4)
+    rows = {row.name: row for row in parameter_names(network) if row.path.endswith("kernel")}
+    deviations = {name: _kernel_deviation(row, network) for name, row in rows.items()}
     for name in ("filter_gen_{}.conv1.0", "enc_up_{}.0", "deconv_{}.0", "dec_ref3_{}.deconv"):
         assert deviations[f"{name.format(9)}.weight"] == deviations[f"{name.format(7)}.weight"]
     assert deviations["dec_ref3_1.weight"] == np.float32(np.sqrt(1 / (64 + 3 * 4 + 6)))

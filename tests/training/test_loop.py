@@ -17,8 +17,7 @@ from madf_jax.checkpoints.manager import Checkpoints
 from madf_jax.config.sections import abstract_state, from_config
 from madf_jax.errors import UserError
 from madf_jax.training import loop
-from madf_jax.weights.checkpoint import write_weights
-from madf_jax.weights.model import Weights
+from madf_jax.weights import Weights, save
 from tests.narrow import narrow_config
 from tests.trees import assert_identical
 
@@ -113,7 +112,7 @@ def test_the_config_stands_beside_the_checkpoints(whole_run):
 def test_a_run_starts_from_converted_weights(whole_run, tmp_path):
     state = last_state(shrunk(), whole_run).state
     network = from_config(shrunk()).network
-    write_weights(tmp_path / "w.npz", Weights(network, state.params, state.batch_stats))
+    save(tmp_path / "w.npz", Weights(network, state.params, state.batch_stats))
     changes = {"training.steps": 1, "optimizer.learning_rate": 1e-12}
     config = shrunk(**changes, **{"init.weights": str(tmp_path / "w.npz")})
     loop.train(from_config(config), tmp_path / "run")

@@ -13,8 +13,8 @@ from madf_jax.state.optimizer import OptimizerOptions, make_optimizer
 from madf_jax.state.train_state import TrainState
 from madf_jax.training import warm_start as module
 from madf_jax.training.warm_start import warm_start
+from madf_jax.weights import Weights
 from madf_jax.weights.adam import Adam
-from madf_jax.weights.model import Weights
 
 
 @pytest.fixture

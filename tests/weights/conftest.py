@@ -1,33 +1,37 @@
 """Small generators with random weights."""
 
+import shutil
+
 import numpy as np
 import pytest
 
+from madf_jax.network import MADF
+from madf_jax.weights import Weights
 from madf_jax.weights.adam import Adam
 from madf_jax.weights.generator import from_reference
 from madf_jax.weights.layouts import COUNT
-from madf_jax.weights.model import Weights
-from madf_jax.weights.names import parameter_names
-from madf_jax.weights.widths import Widths
+from madf_jax.weights.table import parameter_names
+from tests.weights.runs import random_state, save_run
 
 
-def narrow_widths(depth=3, refinements=1):
+def narrow_network(depth=3, refinements=1):
     # All sizes differ, so that no two axes can be mistaken for each other.
-    return Widths(
-        kernel_sizes=(7, 5, *[3] * (depth - 2)),
-        filters=tuple(range(2, 2 + depth)),
-        skips=tuple(range(11, 11 + depth)),
+    return MADF(
+        depth=depth,
         refinements=refinements,
-        mask_channels=7,
-        modulation=8,
+        kernel_sizes=(7, 5, 3),
+        widths=tuple(range(2, 2 + depth)),
+        skip_widths=tuple(range(11, 11 + depth)),
+        mask_width=9,
+        hidden=8,
     )
 
 
-def random_state_dict(widths, seed=0):
+def random_state_dict(network, seed=0):
     """A state dict of the reference; its unused batch norms as freshly made."""
     generator = np.random.default_rng(seed)
     arrays = {}
-    for row in parameter_names(widths):
+    for row in parameter_names(network):
         shape = row.reference_shape
         if row.layout is COUNT:
             arrays[row.name] = np.asarray(0 if row.collection == "unused" else 1234, np.int64)
@@ -54,14 +58,16 @@ def random_vgg(seed=0):
 
 
 def random_weights(depth=3, refinements=1, *, everything=False):
-    widths = narrow_widths(depth, refinements)
-    mu, nu, ema = (from_reference(random_state_dict(widths, seed))["params"] for seed in (1, 2, 3))
+    network = narrow_network(depth, refinements)
+    mu, nu, ema = (
+        from_reference(random_state_dict(network, seed), network)["params"] for seed in (1, 2, 3)
+    )
     nu = squares(nu)
     more = {}
     if everything:
         adam = Adam(mu=mu, nu=nu, count=77, learning_rate=5e-5, b1=0.5, b2=0.99, eps=1e-6)
         more = {"step": 77, "adam": adam, "ema": ema, "vgg": random_vgg()}
-    return Weights(widths.network(), **from_reference(random_state_dict(widths)), **more)
+    return Weights(network, **from_reference(random_state_dict(network), network), **more)
 
 
 def squares(tree):
@@ -69,13 +75,13 @@ def squares(tree):
 
 
 @pytest.fixture
-def make_widths():
-    return narrow_widths
+def make_narrow():
+    return narrow_network
 
 
 @pytest.fixture
 def make_state_dict():
-    return lambda depth=3, refinements=1: random_state_dict(narrow_widths(depth, refinements))
+    return lambda depth=3, refinements=1: random_state_dict(narrow_network(depth, refinements))
 
 
 @pytest.fixture
@@ -105,3 +111,21 @@ def assert_identical():
             assert found == wanted, where
 
     return check
+
+
+@pytest.fixture(scope="session")
+def state(make_network):
+    return random_state(make_network())
+
+
+@pytest.fixture(scope="session")
+def saved_run(state, tmp_path_factory):
+    path = tmp_path_factory.mktemp("saved") / "run"
+    save_run(path, state)
+    return path
+
+
+@pytest.fixture
+def workdir(saved_run, tmp_path):
+    """Of a run with one checkpoint, that of `state`, and no config."""
+    return shutil.copytree(saved_run, tmp_path / "run")

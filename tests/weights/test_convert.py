@@ -1,6 +1,12 @@
+"""The command `convert`."""
+
 import dataclasses
 import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
 
 import jax
 import numpy as np
@@ -8,45 +14,12 @@ import pytest
 
 from madf_jax.__main__ import main
 from madf_jax.checkpoints.manager import Checkpoints
-from madf_jax.state.optimizer import OptimizerOptions, make_optimizer
-from madf_jax.state.train_state import make_state
-from madf_jax.weights.adam import Adam
-from madf_jax.weights.checkpoint import read_weights, write_weights
-from madf_jax.weights.convert import read_any
+from madf_jax.weights import load, save
+from madf_jax.weights.convert import convert as convert_weights
+from madf_jax.weights.scratch import PREFIX, scratch_folder
 from madf_jax.weights.vgg import vgg_from_names
-
-TX = make_optimizer(OptimizerOptions(clip_norm=1.0, schedule="cosine", warmup_steps=2), 10)
-
-
-@pytest.fixture
-def state(make_network):
-    """Of a run at step 7 that skipped none; every other leaf is different."""
-    network = make_network()
-    shapes = jax.eval_shape(lambda: make_state(network, TX, jax.random.key(0), keep_ema=True))
-    leaves, form = jax.tree.flatten(shapes)
-    generator = np.random.default_rng(0)
-
-    def fill(leaf):
-        random = generator.random(leaf.shape, np.float32)
-        return random if leaf.dtype == np.float32 else np.full(leaf.shape, 7, leaf.dtype)
-
-    state = jax.tree.unflatten(form, map(fill, leaves))
-    none = np.zeros((), np.int32)  # files of weights do not hold these
-    state = state.replace(skipped=none, skipped_in_row=none)
-    return jax.device_put(state, jax.devices()[0])
-
-
-@pytest.fixture
-def workdir(state, tmp_path):
-    path = tmp_path / "run"
-    save(path, state)
-    return path
-
-
-def save(path, *states):
-    with Checkpoints(path, keep_last=3) as checkpoints:
-        for state in states:
-            checkpoints.save(state, {"data": {"seed": 1}})
+from tests.trees import assert_identical
+from tests.weights.runs import TX, at_step, save_run
 
 
 def resume(workdir, like):
@@ -61,12 +34,6 @@ def resume(workdir, like):
 
 def convert(*arguments):
     return main(["convert", *map(str, arguments)])
-
-
-def assert_same(one, other):
-    assert jax.tree.structure(one) == jax.tree.structure(other)
-    for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True):
-        assert (a.dtype, np.asarray(a).tobytes()) == (b.dtype, np.asarray(b).tobytes())
 
 
 def fails(capsys, message, *arguments):
@@ -86,7 +53,7 @@ def test_a_run_goes_through_a_file_bit_by_bit(state, workdir, tmp_path, suffix, 
     assert convert(file, tmp_path / target) == 0
     restored = resume(tmp_path / "again", state)
     assert restored.step == 7
-    assert_same(restored.state, state)
+    assert_identical(restored.state, state)
     assert [path.name for path in (tmp_path / "again").iterdir()] == ["checkpoints"]
 
 
@@ -96,49 +63,34 @@ def test_a_run_goes_through_the_references_checkpoint(state, workdir, tmp_path, 
     torch = pytest.importorskip("torch", reason=".pth files need the torch extra")
     file = tmp_path / "w.pth"
     assert convert(workdir, file, *prefixes) == 0
-    assert "--ema writes those" in capsys.readouterr().out
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if "both are kept" in line)
+    assert "'model' as trained" in line and "--ema writes the average there" in line
     content = torch.load(file, weights_only=True)
-    assert set(content) == {"n_iter", "model", "gen_optimizer"}
-    assert all(name.startswith("module.model.") == bool(prefixes) for name in content["model"])
+    assert set(content) == {"n_iter", "model", "gen_optimizer", "ema", "madf_jax"}
+    names = [*content["model"], *content["ema"]]
+    assert all(name.startswith("module.model.") == bool(prefixes) for name in names)
     assert convert(file, tmp_path / "again") == 0
-    without_ema = dataclasses.replace(state, ema=None)
-    assert_same(resume(tmp_path / "again", without_ema).state, without_ema)
+    assert_identical(resume(tmp_path / "again", state).state, state)
 
 
 def test_averaged_weights_become_the_model(state, workdir, tmp_path, capsys):
     assert convert(workdir, tmp_path / "w.npz", "--ema") == 0
-    weights = read_weights(tmp_path / "w.npz")
-    assert_same(weights.params, jax.device_get(state.ema))
+    weights = load(tmp_path / "w.npz", optimizer=True)
+    assert_identical(weights.params, jax.device_get(state.ema))
     assert (weights.ema, weights.adam, weights.step) == (None, None, 7)
     fails(capsys, "no averaged weights", tmp_path / "w.npz", tmp_path / "v.npz", "--ema")
 
 
 def test_without_moments_a_run_begins_with_fresh_ones(state, workdir, tmp_path):
-    weights = dataclasses.replace(read_any(workdir), adam=None, ema=None, step=None)
-    write_weights(tmp_path / "w.npz", weights)
+    weights = dataclasses.replace(load(workdir), ema=None, step=None)
+    save(tmp_path / "w.npz", weights)
     assert convert(tmp_path / "w.npz", tmp_path / "again/checkpoints/30") == 0
     found = resume(tmp_path / "again", dataclasses.replace(state, ema=None))
     fresh = TX.init(state.params)
-    assert_same(found.state.params, state.params)
-    assert_same(found.state.opt_state[1], fresh[1])
+    assert_identical(found.state.params, state.params)
+    assert_identical(found.state.opt_state[1], fresh[1])
     # The schedule goes on from the step that the run is at.
     assert (found.step, int(found.state.opt_state[2].count)) == (30, 30)
-
-
-def test_adams_settings_come_from_the_runs_config(workdir):
-    assert read_any(workdir).adam.learning_rate == Adam({}, {}, 0).learning_rate
-    optimizer = {"learning_rate": 3e-3, "beta1": 0.8, "beta2": 0.95, "epsilon": 1e-6, "clip": 1}
-    (workdir / "config.json").write_text(json.dumps({"optimizer": optimizer}))
-    for path in (workdir, workdir / "checkpoints" / "7"):
-        adam = read_any(path).adam
-        assert (adam.learning_rate, adam.b1, adam.b2, adam.eps) == (3e-3, 0.8, 0.95, 1e-6)
-
-
-def test_the_newest_checkpoint_is_read_or_the_one_named(state, tmp_path):
-    later = dataclasses.replace(state, step=state.step + 2)
-    save(tmp_path, state, later)
-    assert read_any(tmp_path).step == 9
-    assert read_any(tmp_path / "checkpoints" / "7").step == 7
 
 
 def test_the_trunk_goes_along_except_into_a_run(workdir, tmp_path, capsys):
@@ -150,19 +102,20 @@ def test_the_trunk_goes_along_except_into_a_run(workdir, tmp_path, capsys):
             trunk[f"{name}/kernel"] = np.ones((3, 3, channels, width), np.float32)
             trunk[f"{name}/bias"] = np.ones(width, np.float32)
             channels = width
-    weights = dataclasses.replace(read_any(workdir), vgg=vgg_from_names(trunk))
-    write_weights(tmp_path / "w.safetensors", weights)
+    weights = dataclasses.replace(load(workdir), vgg=vgg_from_names(trunk))
+    save(tmp_path / "w.safetensors", weights)
     assert convert(tmp_path / "w.safetensors", tmp_path / "w.npz") == 0
-    assert_same(read_weights(tmp_path / "w.npz").vgg, weights.vgg)
+    assert_identical(load(tmp_path / "w.npz").vgg, weights.vgg)
     assert convert(tmp_path / "w.npz", tmp_path / "again") == 0
     printed = capsys.readouterr().out.splitlines()
     assert printed[-2].startswith("left out: the VGG-16 trunk")
     assert "VGG no" in printed[-1]
 
 
-def test_it_is_told_what_was_read_and_written(workdir, tmp_path, capsys):
+def test_what_was_read_and_written_is_printed(workdir, tmp_path, capsys):
     assert convert(workdir, tmp_path / "w.npz") == 0
-    read, wrote = capsys.readouterr().out.splitlines()
+    read, both, wrote = capsys.readouterr().out.splitlines()
+    assert both.startswith("both are kept: 'params' as trained")
     assert read.startswith(f"read {workdir}: ")
     assert wrote.startswith(f"wrote {tmp_path / 'w.npz'}: ")
     assert "step 7, Adam yes, average yes, VGG no" in wrote
@@ -173,11 +126,11 @@ def test_what_is_there_is_replaced_only_by_force(workdir, tmp_path, capsys, name
     assert convert(workdir, tmp_path / name) == 0
     fails(capsys, "--force", workdir, tmp_path / name)
     assert convert(workdir, tmp_path / name, "--force") == 0
-    assert read_any(tmp_path / name).step == 7
+    assert load(tmp_path / name).step == 7
 
 
 def test_a_run_that_is_further_is_not_written_into(state, workdir, tmp_path, capsys):
-    save(tmp_path / "further", dataclasses.replace(state, step=state.step + 1))
+    save_run(tmp_path / "further", at_step(state, 8))
     fails(capsys, "holds step 8", workdir, tmp_path / "further", "--force")
 
 
@@ -190,15 +143,21 @@ def test_a_directory_of_something_else_becomes_a_run_only_by_force(workdir, tmp_
     assert convert(workdir, other, "--force") == 0
 
 
-def test_bad_arguments_are_told_in_one_line(workdir, tmp_path, capsys):
+def test_bad_arguments_are_refused_in_one_line(workdir, tmp_path, capsys):
     (tmp_path / "empty").mkdir()
     (tmp_path / "folder.npz").mkdir()
     for message, *arguments in (
         ("no such file", tmp_path / "missing.npz", tmp_path / "w.npz"),
         ("checkpoints/STEP", tmp_path / "empty", tmp_path / "w.npz"),
         ("folder.npz: is a directory", workdir, tmp_path / "folder.npz", "--force"),
-        ("end in .pth", workdir, tmp_path / "w.onnx"),
-        ("--prefixes is for", workdir, tmp_path / "w.npz", "--prefixes"),
+        ("end in .safetensors", workdir, tmp_path / "w.onnx"),
+        ("only .pth and .pt files have", workdir, tmp_path / "w.npz", "--prefixes"),
+        ("only local paths", "gs://bucket/run", tmp_path / "w.npz"),
+        ("only local paths", workdir, "s3://bucket/w.npz"),
+        ("only local paths", workdir, "file:///w.npz"),
+        ("File name too long", workdir, tmp_path / f"{'x' * 300}.npz"),
+        ("File name too long", tmp_path / ("x" * 300), tmp_path / "w.npz"),
+        ("is empty", "", tmp_path / "w.npz"),
         ("of step 7", workdir, tmp_path / "again" / "checkpoints" / "8"),
     ):
         fails(capsys, message, *arguments)
@@ -206,7 +165,7 @@ def test_bad_arguments_are_told_in_one_line(workdir, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("damage", ["lost", "changed"])
-def test_a_damaged_checkpoint_is_told_in_one_line(workdir, tmp_path, capsys, damage):
+def test_a_damaged_checkpoint_is_refused_in_one_line(workdir, tmp_path, capsys, damage):
     state = workdir / "checkpoints" / "7" / "state"
     if damage == "lost":
         shutil.rmtree(state)
@@ -218,6 +177,105 @@ def test_a_damaged_checkpoint_is_told_in_one_line(workdir, tmp_path, capsys, dam
     fails(capsys, "damaged", workdir, tmp_path / "w.npz")
 
 
-def test_other_orbax_trees_are_told_in_one_line(state, tmp_path, capsys):
-    save(tmp_path / "other", dataclasses.replace(state, opt_state=()))
+def test_other_orbax_trees_are_refused_in_one_line(state, tmp_path, capsys):
+    save_run(tmp_path / "other", dataclasses.replace(state, opt_state=()))
     fails(capsys, "no state of a training run", tmp_path / "other", tmp_path / "w.npz")
+
+
+def test_the_home_directory_is_expanded(workdir, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(workdir)
+    assert convert("~/run", "~/w.npz") == 0
+    assert load(tmp_path / "w.npz").step == 7
+    assert not (workdir / "~").exists()
+
+
+def test_without_the_optimizer_its_moments_are_left_out(workdir, tmp_path, capsys):
+    assert convert(workdir, tmp_path / "w.npz", "--no-optimizer") == 0
+    assert "Adam no" in capsys.readouterr().out.splitlines()[-1]
+    assert load(tmp_path / "w.npz", optimizer=True).adam is None
+
+
+def other_optimizers(torch, model):
+    """States that are not plain Adam's, each after a step."""
+    parameters = list(model.values())
+
+    def stepped(optimizer):
+        for parameter in parameters:
+            parameter.grad = torch.ones_like(parameter)
+        optimizer.step()
+        return optimizer.state_dict()
+
+    adam = torch.optim.Adam
+    states = {
+        "sgd": stepped(torch.optim.SGD(parameters, lr=0.1, momentum=0.9)),
+        "weight_decay": stepped(adam(parameters, weight_decay=1e-4)),
+        "adamw": stepped(torch.optim.AdamW(parameters)),
+        "amsgrad": stepped(adam(parameters, amsgrad=True)),
+        "two_groups": stepped(adam([{"params": parameters[:9]}, {"params": parameters[9:]}])),
+        "frozen_layers": stepped(adam(parameters[9:])),
+        "nan_moments": stepped(adam(parameters)),
+        "none": None,
+        "nested": {"deep": [[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]},
+    }
+    states["nan_moments"]["state"][0]["exp_avg"].fill_(float("nan"))
+    return states
+
+
+@pytest.mark.torch
+def test_no_optimizer_keeps_its_weights_from_being_converted(make_state_dict, tmp_path, capsys):
+    torch = pytest.importorskip("torch", reason=".pth files need the torch extra")
+    model = {name: torch.tensor(array) for name, array in make_state_dict(3, 1).items()}
+    parameters = {
+        k: torch.nn.Parameter(v.clone()) for k, v in model.items() if v.is_floating_point()
+    }
+    for kind, state in other_optimizers(torch, parameters).items():
+        source, target = tmp_path / f"{kind}.pth", tmp_path / f"{kind}.npz"
+        torch.save({"n_iter": 5, "model": model, "gen_optimizer": state}, source)
+        if state is not None:
+            fails(capsys, "" if kind == "nested" else "--no-optimizer", source, target)
+            assert not target.exists()
+        assert convert(source, target, "--no-optimizer") == 0, kind
+        assert load(target).step == 5
+
+
+KILLED = """
+import pathlib, sys, time
+from madf_jax.weights.scratch import scratch_folder
+with scratch_folder(pathlib.Path(sys.argv[1])) as folder:
+    (folder / "half").write_bytes(b"half")
+    print("writing", flush=True)
+    time.sleep(3600)
+"""
+
+
+@pytest.mark.parametrize("name", ["again", "again.npz"])
+def test_what_a_killed_conversion_left_is_removed_by_the_next(workdir, tmp_path, name):
+    target = tmp_path / "place" / name
+    folder = target if name == "again" else target.parent
+    folder.mkdir(parents=True)
+    command = [sys.executable, "-c", KILLED, str(folder)]
+    writing = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert writing.stdout.readline() == "writing\n"
+    (left,) = folder.iterdir()
+    with scratch_folder(folder):
+        assert left.exists()  # of one that is still writing
+    os.kill(writing.pid, signal.SIGKILL)
+    writing.wait()
+    writing.stdout.close()
+    assert convert(workdir, target) == 0
+    assert not list(folder.glob(f"{PREFIX}*"))
+    assert load(target).step == 7
+
+
+def test_what_others_leave_is_not_removed(workdir, tmp_path):
+    mine = tmp_path / "place" / ".writing-mine"
+    mine.mkdir(parents=True)
+    assert convert(workdir, tmp_path / "place" / "w.npz") == 0
+    assert mine.exists()
+
+
+def test_conversion_is_load_and_save(workdir, tmp_path):
+    convert_weights(workdir, tmp_path / "one.npz")
+    save(tmp_path / "other.npz", load(workdir, optimizer=True))
+    assert (tmp_path / "one.npz").read_bytes() == (tmp_path / "other.npz").read_bytes()

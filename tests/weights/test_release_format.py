@@ -1,18 +1,15 @@
 import dataclasses
-import json
-import pathlib
 
 import jax
 import numpy as np
 import pytest
 
 from madf_jax.errors import UserError
+from madf_jax.weights import Weights, load, save
 from madf_jax.weights.adam import Adam, adam_from_reference, adam_to_reference
-from madf_jax.weights.checkpoint import read_weights, write_weights
-from madf_jax.weights.generator import from_reference, to_reference, widths_of
-from madf_jax.weights.model import Weights
-from madf_jax.weights.names import parameter_names
-from madf_jax.weights.tensor_files import read_tensors, write_tensors
+from madf_jax.weights.generator import from_reference, to_reference
+from madf_jax.weights.table import parameter_names
+from madf_jax.weights.tensor_files import open_tensors, write_tensors
 
 PORTABLE = [".npz", ".safetensors"]
 
@@ -28,8 +25,9 @@ def test_everything_goes_there_and_back_bit_identical(suffix, size, make_weights
     if suffix == ".pth":
         pytest.importorskip("torch", reason=".pth files need the torch extra")
     weights, path = make_weights(*size, everything=True), tmp_path / f"weights{suffix}"
-    write_weights(path, weights)
-    found = read_weights(path)
+    save(path, weights)
+    found = load(path, optimizer=True)
+    assert found.network == weights.network
     assert jax.tree.structure(_fields(found)) == jax.tree.structure(_fields(weights))
     for a, b in zip(*map(jax.tree.leaves, (_fields(found), _fields(weights))), strict=True):
         np.testing.assert_array_equal(a, b, strict=True)
@@ -38,9 +36,10 @@ def test_everything_goes_there_and_back_bit_identical(suffix, size, make_weights
 @pytest.mark.parametrize("suffix", PORTABLE)
 def test_what_is_not_there_stays_away(suffix, make_weights, tmp_path):
     path = tmp_path / f"weights{suffix}"
-    write_weights(path, make_weights())
-    assert {name.split("/")[0] for name in read_tensors(path)} == {"params", "batch_stats"}
-    found = read_weights(path)
+    save(path, make_weights())
+    with open_tensors(path) as content:
+        assert {name.split("/")[0] for name in content.tensors} == {"params", "batch_stats"}
+    found = load(path, optimizer=True)
     assert (found.step, found.adam, found.ema, found.vgg) == (None, None, None, None)
 
 
@@ -48,42 +47,31 @@ def test_what_is_not_there_stays_away(suffix, make_weights, tmp_path):
 @pytest.mark.parametrize("prefix", ["", "module.model."])
 def test_bare_state_dicts_of_the_reference_load(suffix, prefix, make_weights, tmp_path):
     weights, path = make_weights(4, 1), tmp_path / f"reference{suffix}"
-    write_tensors(path, to_reference(weights.variables, prefix))
-    found = read_weights(path)
+    write_tensors(path, to_reference(weights.variables, weights.network, prefix))
+    found = load(path)
+    assert found.network == weights.network
     jax.tree.map(np.testing.assert_array_equal, found.variables, weights.variables)
 
 
 def test_jax_arrays_are_written_as_numpy_ones(make_weights, tmp_path, assert_identical):
     weights = make_weights()
     on_device = Weights(weights.network, **jax.tree.map(jax.numpy.asarray, weights.variables))
-    write_weights(tmp_path / "a.npz", weights)
-    write_weights(tmp_path / "b.npz", on_device)
+    save(tmp_path / "a.npz", weights)
+    save(tmp_path / "b.npz", on_device)
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
-
-
-def test_expected_network_is_compared(make_weights, tmp_path):
-    path = tmp_path / "weights.npz"
-    write_weights(path, make_weights(4, 1))
-    for size in [(4, 1), (3, 1), (4, 2)]:
-        expected = jax.eval_shape(lambda size=size: make_weights(*size).variables)
-        if size == (4, 1):
-            read_weights(path, expected)
-            continue
-        with pytest.raises(UserError, match=r"weights\.npz: the file has 4 levels, 1 refinement"):
-            read_weights(path, expected)
 
 
 def test_weights_that_diverged_are_not_written(make_weights, tmp_path):
     weights = make_weights()
     weights.params["encoder"]["level_1"]["skip"]["bias"][0] = np.nan
     with pytest.raises(UserError, match=r"'params/encoder/level_1/skip/bias' holds NaN"):
-        write_weights(tmp_path / "weights.npz", weights)
+        save(tmp_path / "weights.npz", weights)
     assert not list(tmp_path.iterdir())
 
 
 def test_prefixes_belong_to_pytorch_files(make_weights, tmp_path):
     with pytest.raises(UserError, match=r"only \.pth and \.pt files have the release's prefixes"):
-        write_weights(tmp_path / "weights.npz", make_weights(), prefixes=True)
+        save(tmp_path / "weights.npz", make_weights(), prefixes=True)
 
 
 def _put(name, value):
@@ -116,18 +104,19 @@ def _put(name, value):
 )
 def test_damaged_files_of_ours_are_refused(damage, message, make_weights, tmp_path):
     path = tmp_path / "weights.npz"
-    write_weights(path, make_weights(everything=True))
-    content = read_tensors(path)
+    save(path, make_weights(everything=True))
+    with open_tensors(path) as opened:
+        content = {name: np.asarray(tensor) for name, tensor in opened.tensors.items()}
     damage(content)
     write_tensors(path, content)
     with pytest.raises(UserError, match=rf"weights\.npz: .*{message}"):
-        read_weights(path)
+        load(path, optimizer=True)
 
 
 @pytest.fixture
 def adam_and_rows(make_weights):
     weights = make_weights(everything=True)
-    return weights.adam, parameter_names(widths_of(weights.variables))
+    return weights.adam, parameter_names(weights.network)
 
 
 def test_adam_numbers_are_those_of_the_reference(adam_and_rows):
@@ -138,18 +127,6 @@ def test_adam_numbers_are_those_of_the_reference(adam_and_rows):
     unused = {n for n, row in enumerate(numbered) if row.name.startswith("enc_conv")}
     assert set(state["state"]) == set(range(len(numbered))) - unused
     assert len(unused) == 6
-
-
-def test_adam_numbers_at_full_size_follow_the_recorded_state_dict():
-    recorded = pathlib.Path(__file__).parents[1] / "recorded" / "state_dict.json"
-    names = [name for name, *_ in json.loads(recorded.read_text())]
-    buffers = ("running_mean", "running_var", "num_batches_tracked")
-    wanted = [
-        n for n in names if n.split(".")[-1] not in buffers and n.split(".")[0] != "extractor"
-    ]
-    from madf_jax.weights.widths import Widths
-
-    assert [row.name for row in parameter_names(Widths.paper()) if row.is_parameter] == wanted
 
 
 def test_adam_before_its_first_step_is_zeros(adam_and_rows):
@@ -189,13 +166,13 @@ def test_adam_steps_may_be_numbers_or_tensors(step, adam_and_rows):
         (lambda s: s["param_groups"][0]["params"].pop(), "must number 58 parameters, it has 57"),
         (lambda s: s["param_groups"][0]["params"].__setitem__(0, 1), "57 different numbers"),
         (lambda s: s["state"].update({999: {}}), "has state of 999, not in param_groups"),
-        (lambda s: s["state"].pop(1), r"missing: 'gen_optimizer 1 exp_avg' \(7,\)"),
+        (lambda s: s["state"].pop(1), r"missing: 'gen_optimizer 1 exp_avg' \(9,\)"),
         (lambda s: s["state"][1].pop("exp_avg_sq"), "missing: 'gen_optimizer 1 exp_avg_sq'"),
         (lambda s: s["state"][1].pop("step"), "'gen_optimizer 1 step' is a NoneType"),
         (lambda s: s["state"][1].update(step=3), r"different steps, \[3, 77\]"),
         (lambda s: s["state"][1].update(exp_avg=np.zeros(4, np.float32)), r"exp_avg' is \(4,\)"),
-        (lambda s: s["state"][1].update(exp_avg_sq=-np.ones(7, np.float32)), "holds negative"),
-        (lambda s: s["state"][1].update(exp_avg=np.full(7, np.nan, np.float32)), "holds NaN"),
+        (lambda s: s["state"][1].update(exp_avg_sq=-np.ones(9, np.float32)), "holds negative"),
+        (lambda s: s["state"][1].update(exp_avg=np.full(9, np.nan, np.float32)), "holds NaN"),
         (lambda s: s["param_groups"][0].update(amsgrad=True), "amsgrad is on"),
         (lambda s: s["param_groups"][0].update(weight_decay=0.1), "weight_decay is on"),
         (lambda s: s["param_groups"][0].pop("betas"), "lacks numbers for lr, betas and eps"),
@@ -254,12 +231,12 @@ def test_pytorch_s_own_checkpoint_goes_there_and_back(
     content = {"n_iter": 2, "model": model, "gen_optimizer": optimizer.state_dict()}
     torch.save(content, before, _use_new_zipfile_serialization=not legacy)
 
-    weights = dataclasses.replace(read_weights(before), vgg=make_vgg())
+    weights = dataclasses.replace(load(before, optimizer=True), vgg=make_vgg())
     assert (weights.step, weights.adam.count, weights.adam.learning_rate) == (2, 2, 3e-4)
-    write_weights(after, weights, prefixes=prefixes)
+    save(after, weights, prefixes=prefixes)
 
     found = torch.load(after, weights_only=True)
-    assert list(found) == ["n_iter", "model", "gen_optimizer"]
+    assert list(found) == ["n_iter", "model", "gen_optimizer", "madf_jax"]
     vgg_prefix = "module.extractor." if prefixes else "extractor."
     vgg_names = [name for name in found["model"] if name.startswith(vgg_prefix)]
     assert len(vgg_names) == 14
@@ -313,16 +290,17 @@ def test_strange_checkpoints_are_refused(content, message, make_state_dict, tmp_
     path = tmp_path / "weights.pth"
     torch.save(content(_module(torch, make_state_dict()).state_dict()), path)
     with pytest.raises(UserError, match=rf"weights\.pth: .*{message}"):
-        read_weights(path)
+        load(path, optimizer=True)
 
 
 @pytest.mark.torch
-def test_a_bare_pytorch_state_dict_loads(make_state_dict, tmp_path):
+def test_a_bare_pytorch_state_dict_loads(make_narrow, make_state_dict, tmp_path):
     torch = pytest.importorskip("torch", reason=".pth files need the torch extra")
     state_dict, path = make_state_dict(), tmp_path / "bare.pt"
     torch.save(_module(torch, state_dict).state_dict(), path)
-    found = read_weights(path)
-    jax.tree.map(np.testing.assert_array_equal, found.variables, from_reference(state_dict))
+    found = load(path, optimizer=True)
+    wanted = from_reference(state_dict, make_narrow())
+    jax.tree.map(np.testing.assert_array_equal, found.variables, wanted)
     assert (found.step, found.adam) == (None, None)
 
 
