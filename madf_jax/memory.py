@@ -1,9 +1,12 @@
 """Memory of this process."""
 
+import contextlib
 import ctypes
 import re
 import resource
 import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 
@@ -27,3 +30,33 @@ def peak_resident() -> int:
     # macOS counts in bytes, others in units of 1024.
     unit = 1 if sys.platform == "darwin" else 1024
     return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+class MemoryBudget:
+    """Memory that threads share: each waits until what it is about to take is free.
+
+    In the order of asking, so that a large part is not overtaken forever by small ones.
+
+    Args:
+        limit: bytes that are held at once; who asks for more than that is alone while it runs.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self._held = 0
+        self._turn = threading.Lock()
+        self._changed = threading.Condition()
+
+    @contextlib.contextmanager
+    def hold(self, count: int) -> Iterator[None]:
+        """Holds `count` bytes inside of `with`. Never nested: a thread would wait for itself."""
+        count = min(count, self.limit)
+        with self._turn, self._changed:
+            self._changed.wait_for(lambda: self._held + count <= self.limit)
+            self._held += count
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._held -= count
+                self._changed.notify_all()
