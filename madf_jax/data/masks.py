@@ -10,7 +10,8 @@ import numpy as np
 from absl import logging
 from PIL import Image
 
-from madf_jax.data.images import digest, find_images, read_mask_file
+from madf_jax.data.listing import digest, list_images
+from madf_jax.data.mask_files import read_mask_file
 from madf_jax.data.options import MaskOptions
 from madf_jax.errors import UserError
 
@@ -145,7 +146,7 @@ class MaskFolder:
         self.rotate_degrees = rotate_degrees
         self.flip = flip
         self.paired = paired
-        self.names = find_images(self.directory)
+        self.names = list_images(self.directory).names
         self._warn_if_suspicious()
 
     def __len__(self) -> int:
@@ -182,7 +183,7 @@ class MaskFolder:
 
     def _read(self, index: int, size: int) -> np.ndarray:
         try:
-            return read_mask_file(self.directory / self.names[index], hole=self.hole, size=size)
+            return read_mask_file(self.directory / self.names[index]).mask(self.hole, size)
         except UserError as error:
             raise UserError(f"{error}; no mask is skipped: mend or remove it") from None
 

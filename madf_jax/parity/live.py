@@ -15,7 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 from PIL import Image, ImageDraw
 
-from madf_jax.data.images import read_image, read_mask_file
+from madf_jax.data.images import read_image
+from madf_jax.data.mask_files import read_mask_file
 from madf_jax.errors import UserError
 from madf_jax.evaluation.report import image_rows
 from madf_jax.network import composite, denormalize, normalize
@@ -99,7 +100,7 @@ def read_inputs(image: Path | None, mask: Path | None, size: int) -> tuple[np.nd
         opened = Image.fromarray(read_image(image))
     pixels = np.asarray(opened.resize((size, size), Image.Resampling.BICUBIC))
     if mask is not None:
-        return pixels, read_mask_file(mask, hole="black", size=size)
+        return pixels, read_mask_file(mask).mask("black", size)
     known = np.ones((size, size, 1), np.uint8)
     known[size // 4 : size // 2, size // 3 : size * 3 // 4] = 0
     return pixels, known

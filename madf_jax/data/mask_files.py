@@ -1,0 +1,214 @@
+"""One file in, one mask out: which of its pixels are white, and by what that was recognized.
+
+Masks come as black and white, as values 0 and 1, as strokes on transparent pixels and as palettes
+of labels. What can't be read one way only is refused with the values that were found.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from PIL import Image, ImageChops
+
+from madf_jax.data.decoding import (
+    DECODING,
+    ImageError,
+    decode,
+    opened,
+    orientation,
+    turn_upright,
+    working_bytes,
+)
+
+THRESHOLD = 127
+
+_NOISE = 16  # gray levels that compression may spread one color over
+_GRAYS = slice(32, 224)  # neither black nor white, nor their noise
+_PHOTOGRAPH_GRAYS, _PHOTOGRAPH_LEVELS = 0.2, 32  # share of pixels, number of levels
+_FLAT_COLORS, _COLORED = 256, 64  # colors of a drawing, difference between channels
+_FEW = 0.01  # share of pixels
+_SAMPLED_SIDE = 1024
+_SHOWN = 4
+
+
+@dataclasses.dataclass(frozen=True)
+class MaskFile:
+    """What a file says as a mask, at its own size and upright.
+
+    Attributes:
+        white: bool (H, W).
+        levels: int (256,), how many of its opaque pixels have each gray level.
+        reading: as what it was read; "" for a black and white image.
+    """
+
+    white: np.ndarray
+    levels: np.ndarray
+    reading: str = ""
+
+    def mask(self, hole: str, size: int | None = None) -> np.ndarray:
+        """The mask, 1 = known, 0 = hole.
+
+        Args:
+            hole: 'black' or 'white', the color that marks the hole.
+            size: S, to squash it to a square by nearest neighbor; None keeps the file's size.
+
+        Returns:
+            uint8 (H, W, 1), or (S, S, 1).
+        """
+        known = (self.white if hole == "black" else ~self.white).astype(np.uint8)
+        if size is not None:
+            square = Image.fromarray(known).resize((size, size), Image.Resampling.NEAREST)
+            known = np.array(square)
+        return known[..., None]
+
+    @property
+    def is_photograph(self) -> bool:
+        """Whether so many gray levels hold so many pixels that cutting them in two is a guess."""
+        return _is_photograph(self.levels)
+
+    def values(self) -> str:
+        """Its commonest gray levels with their shares of the pixels."""
+        return _shares_of_levels(self.levels)
+
+
+def read_mask_file(file: Path | BinaryIO, name: str | None = None) -> MaskFile:
+    """Reads any image as a mask.
+
+    Gray above `THRESHOLD` is white. Files that mean something else by their values are read so:
+
+    - values 0 and 1, and values to 255 in 16 bits;
+    - light strokes, or a photograph with a part cut out, on transparent pixels: these are black;
+      dark strokes on transparent pixels: these are white;
+    - a few flat colors beside black, as in palettes of labels: they are white, and beside white
+      they are black.
+
+    Args:
+        file: a path, or an open binary file.
+        name: what an error calls the mask; the path by default.
+
+    Raises:
+        ImageError: as `decoding.opened`, or what is black and white can't be known; the message
+            has the values found and their shares.
+    """
+    with opened(file, name) as image, DECODING.hold(working_bytes(image)):
+        image = decode(image)
+        found = _read(image)
+        upright = turn_upright(found.white, orientation(image))
+        return dataclasses.replace(found, white=np.ascontiguousarray(upright))
+
+
+def _read(image: Image.Image) -> MaskFile:
+    if image.mode == "F" or image.mode.startswith("I"):
+        return _from_numbers(np.asarray(image))
+    if image.has_transparency_data:
+        return _from_alpha(_in_mode(image, "RGBA"))
+    if image.mode in ("1", "L"):
+        return _from_gray(_in_mode(image, "L"))
+    return _from_colors(_in_mode(image, "RGB"))
+
+
+def _from_gray(gray: Image.Image, reading: str = "") -> MaskFile:
+    levels = np.array(gray.histogram())
+    used = np.flatnonzero(levels)
+    lowest, highest = used[0], used[-1]
+    if highest == 1:
+        return MaskFile(np.asarray(gray) > 0, levels, "values 0 and 1: 0 is black, 1 is white")
+    found = MaskFile(np.asarray(gray) > THRESHOLD, levels, reading)
+    is_one_color = highest - lowest <= _NOISE and not (lowest == 0 and len(used) == 2)
+    if not is_one_color and (highest <= THRESHOLD or lowest > THRESHOLD):
+        raise _refusal(f"all gray levels lie on one side of {THRESHOLD}: {found.values()}")
+    return found
+
+
+def _from_numbers(values: np.ndarray) -> MaskFile:
+    """16 and 32 bits, whole or floating-point."""
+    lowest, highest = float(values.min()), float(values.max())
+    if not (lowest >= 0 and highest <= 65535):  # also for NaN
+        raise _refusal(f"its values reach from {lowest:g} to {highest:g}")
+    if values.dtype.kind == "f" and highest <= 1:
+        return _from_gray(Image.fromarray(np.rint(255 * values).astype(np.uint8)))
+    if highest <= 255:
+        reading = "8-bit values stored in 16 bits"
+        return _from_gray(Image.fromarray(values.astype(np.uint8)), reading)
+    return _from_gray(Image.fromarray(((values.astype(np.uint32) + 128) // 257).astype(np.uint8)))
+
+
+def _from_colors(image: Image.Image) -> MaskFile:
+    gray = image.convert("L")
+    colors = image.getcolors(_FLAT_COLORS)
+    if colors is None or np.ptp([color for _, color in colors], axis=1).max() <= _COLORED:
+        return _from_gray(gray)
+    levels, present = np.array(gray.histogram()), {color for _, color in colors}
+    has_black, has_white = (0, 0, 0) in present, (255, 255, 255) in present
+    if has_black == has_white:
+        raise _refusal(f"it has the colors {_shares(colors)}")
+    if has_black:
+        brightest = functools.reduce(ImageChops.lighter, image.split())
+        return MaskFile(np.asarray(brightest) > 0, levels, "colors on black: the colors are white")
+    darkest = functools.reduce(ImageChops.darker, image.split())
+    return MaskFile(np.asarray(darkest) == 255, levels, "colors on white: the colors are black")
+
+
+def _from_alpha(image: Image.Image) -> MaskFile:
+    opaque = image.getchannel("A").point([0] * (THRESHOLD + 1) + [255] * (255 - THRESHOLD))
+    levels = np.array(image.convert("L").histogram(opaque))  # of the opaque pixels
+    count, total = levels.sum(), image.width * image.height
+    if count == total:
+        return _from_colors(image.convert("RGB"))
+    if not count:
+        raise _refusal("all of its pixels are transparent")
+    light = levels[THRESHOLD + 1 :].sum() / count
+    if not _is_photograph(levels):
+        colored = _has_colors(image.convert("RGB"), opaque)
+        if colored or _FEW < light < 1 - _FEW:
+            kind = "and colored, " if colored else ""
+            raise _refusal(
+                f"{100 * count / total:.1f} % of its pixels are opaque {kind}with the gray levels "
+                + _shares_of_levels(levels)
+            )
+        if light <= _FEW:
+            white = np.asarray(opaque) == 0
+            return MaskFile(white, levels, "dark strokes: transparent pixels are white")
+    return MaskFile(np.asarray(opaque) > 0, levels, "opaque pixels: transparent ones are black")
+
+
+def _has_colors(image: Image.Image, where: Image.Image) -> bool:
+    """Whether more than a few of the pixels in some places are not gray, by a sample of them."""
+    size = (min(image.width, _SAMPLED_SIDE), min(image.height, _SAMPLED_SIDE))
+    sampled, chosen = (
+        np.asarray(part.resize(size, Image.Resampling.NEAREST)) for part in (image, where)
+    )
+    differences = np.ptp(sampled[chosen > 0], axis=-1)
+    return bool(differences.size and np.mean(differences > _COLORED) > _FEW)
+
+
+def _in_mode(image: Image.Image, mode: str) -> Image.Image:
+    """Without the copy that a conversion to the same mode makes."""
+    return image if image.mode == mode else image.convert(mode)
+
+
+def _is_photograph(levels: np.ndarray) -> bool:
+    grays = levels[_GRAYS].sum() / levels.sum()
+    return bool(grays > _PHOTOGRAPH_GRAYS and np.count_nonzero(levels) > _PHOTOGRAPH_LEVELS)
+
+
+def _refusal(found: str) -> ImageError:
+    return ImageError(
+        f"what is black and what is white in this mask can't be known: {found}; save it with "
+        "black (0) and white (255) pixels only"
+    )
+
+
+def _shares_of_levels(levels: np.ndarray) -> str:
+    return _shares([(int(count), level) for level, count in enumerate(levels) if count])
+
+
+def _shares(counts: Sequence[tuple[int, object]]) -> str:
+    total = sum(count for count, _ in counts)
+    ordered = sorted(counts, key=lambda pair: -pair[0])
+    shown = [f"{value} ({100 * count / total:.1f} %)" for count, value in ordered[:_SHOWN]]
+    more = [f"{len(counts) - _SHOWN} others"] if len(counts) > _SHOWN else []
+    return ", ".join([*shown, *more])
