@@ -2,16 +2,13 @@
 
 import dataclasses
 import math
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Protocol
 
 import cv2
 import numpy as np
-from absl import logging
-from PIL import Image
 
-from madf_jax.data.listing import digest, list_images
-from madf_jax.data.mask_files import read_mask_file
+from madf_jax.data.mask_folder import MaskFolder, PairedMasks
 from madf_jax.data.options import MaskOptions
 from madf_jax.errors import UserError
 
@@ -19,9 +16,6 @@ TRIES = 12
 STROKE_POINTS = (4, 12)  # corners of one brush stroke
 STROKE_STEP = (0.05, 0.25)  # length of one segment, share of the side
 TURN = 0.7  # radians, standard deviation of the change of heading at a corner
-
-MASKS_LOOKED_AT = 64
-SUSPICIOUS_HOLE = 0.8
 
 
 class Masks(Protocol):
@@ -117,114 +111,28 @@ class StrokesAndBoxes:
         hole[top : top + height, left : left + width] = 1
 
 
-class MaskFolder:
-    """Mask images from a folder, resized by nearest neighbor; any mask goes with any image.
-
-    Args:
-      directory: searched recursively.
-      hole: 'black' or 'white', the color that marks the hole in the files.
-      rotate_degrees: a drawn mask is turned by up to this much either way; corners become hole.
-      flip: mirror half of the drawn masks.
-      paired: for evaluation: example i gets mask i as it is (from the start again when they run
-        out) and nothing is drawn.
-
-    Raises:
-      UserError: no folder, no masks, or among those looked at a broken one or no hole at all.
-    """
-
-    def __init__(
-        self,
-        directory: Path | str,
-        hole: str = "black",
-        rotate_degrees: float = 10.0,
-        flip: bool = True,
-        *,
-        paired: bool = False,
-    ) -> None:
-        self.directory = Path(directory)
-        self.hole = hole
-        self.rotate_degrees = rotate_degrees
-        self.flip = flip
-        self.paired = paired
-        self.names = list_images(self.directory).names
-        self._warn_if_suspicious()
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-    def __call__(self, rng: np.random.Generator, size: int, index: int = 0) -> np.ndarray:
-        """A drawn mask, or with `paired` the mask for example `index`.
-
-        Returns:
-          uint8 (size, size, 1), 1 = known, 0 = hole.
-
-        Raises:
-          UserError: the file is missing or broken.
-        """
-        if self.paired:
-            return self._read(index % len(self), size)
-        mask = self._read(int(rng.integers(len(self))), size)
-        angle = rng.uniform(-self.rotate_degrees, self.rotate_degrees)
-        upright = Image.fromarray(mask[..., 0])
-        turned = np.array(upright.rotate(angle, Image.Resampling.NEAREST, fillcolor=0))[..., None]
-        mirror = rng.random() < 0.5 and self.flip
-        return np.ascontiguousarray(turned[:, ::-1]) if mirror else turned
-
-    def name(self, index: int) -> str:
-        """Path, relative to the folder, of the mask paired with example `index`."""
-        return self.names[index % len(self)]
-
-    def __repr__(self) -> str:
-        """Settings and a digest of the names; not the folder, which may move."""
-        return (
-            f"MaskFolder(masks={len(self)}, names={digest(self.names)!r}, hole={self.hole!r}, "
-            f"rotate_degrees={self.rotate_degrees}, flip={self.flip}, paired={self.paired})"
-        )
-
-    def _read(self, index: int, size: int) -> np.ndarray:
-        try:
-            return read_mask_file(self.directory / self.names[index]).mask(self.hole, size)
-        except UserError as error:
-            raise UserError(f"{error}; no mask is skipped: mend or remove it") from None
-
-    def _warn_if_suspicious(self) -> None:
-        count = min(len(self), MASKS_LOOKED_AT)
-        looked_at = np.linspace(0, len(self) - 1, count).astype(int)
-        share = 1 - np.mean([self._read(index, 64).mean() for index in looked_at])
-        other = "white" if self.hole == "black" else "black"
-        if share == 0:
-            raise UserError(
-                f"{self.directory}: {self.hole} is taken as the hole, and none of {count} masks "
-                f"looked at has one; if {other} marks the hole, set masks.hole = {other!r}"
-            )
-        if share > SUSPICIOUS_HOLE:
-            logging.warning(
-                "%s: %s is taken as the hole, and %d masks looked at are %.0f %% hole on average. "
-                "If %s marks the hole, set masks.hole = %r.",
-                *(self.directory, self.hole, count, 100 * share, other, other),
-            )
-
-
-def open_masks(options: MaskOptions, *, training: bool) -> Masks:
+def open_masks(options: MaskOptions, *, images: Sequence[str] | None = None) -> Masks:
     """Opens the masks that section `masks` names.
 
     Args:
-      options: the section.
-      training: masks drawn at random, else a folder's masks are paired with examples by index.
+        options: the section.
+        images: names of the held-out images, which masks of a folder are paired with; None for
+            training, where masks are drawn at random.
 
     Raises:
-      UserError: the folder is missing or unusable.
+        UserError: the folder is missing or unusable.
     """
     if options.source == "generator":
         fields = [field.name for field in dataclasses.fields(StrokesAndBoxes)]
         return StrokesAndBoxes(**{name: getattr(options, name) for name in fields})
-    key = "train_path" if training else "evaluation_path"
+    key = "train_path" if images is None else "evaluation_path"
     directory = getattr(options, key)
     if not directory:
         raise UserError(f"masks.source = 'folder' needs masks.{key}, a folder of masks")
-    return MaskFolder(
-        directory, options.hole, options.rotate_degrees, options.flip, paired=not training
+    folder = MaskFolder(
+        directory, options.hole, options.rotate_degrees, options.flip, key=f"masks.{key}"
     )
+    return folder if images is None else PairedMasks(folder, images)
 
 
 def _with_area(hole: np.ndarray, least: int, most: int) -> np.ndarray:

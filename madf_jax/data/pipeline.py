@@ -70,7 +70,7 @@ def training_data(
             f"batch_size {batch_size} must be a positive multiple of the {process_count} processes"
         )
     source = open_images(images, training=True)
-    made_masks = open_masks(masks, training=True)
+    made_masks = open_masks(masks)
     crop = _random_crop(images, flip=images.flip, channel_jitter=images.channel_jitter)
     dataset = (
         grain.MapDataset.range(len(source))
@@ -121,7 +121,8 @@ def evaluation_dataset(
         "squash": functools.partial(squash, size=images.size),
     }
     crop = crops[images.evaluation_crop]
-    example = _HeldOutExample(source, open_masks(masks, training=False), crop, images.size)
+    names = [source.name(index) for index in range(len(source))]
+    example = _HeldOutExample(source, open_masks(masks, images=names), crop, images.size)
     indices = grain.MapDataset.range(count or len(source))
     return indices.seed(seed).random_map(example).batch(batch_size, drop_remainder=False)
 

@@ -155,11 +155,16 @@ def test_random_evaluation_crops_differ_and_fixed_ones_do_not():
         assert len({image.tobytes() for image in images}) == distinct
 
 
-def test_evaluation_pairs_images_with_masks_by_index(tmp_path):
+def save_mask(path, columns):
+    """A hole at the left, so many of 32 columns wide."""
+    gray = np.full((32, 32), 255, np.uint8)
+    gray[:, :columns] = 0
+    Image.fromarray(gray).save(path)
+
+
+def test_images_without_masks_of_their_name_are_paired_by_order(tmp_path):
     for i, columns in enumerate((4, 8, 12)):
-        gray = np.full((32, 32), 255, np.uint8)
-        gray[:, :columns] = 0
-        Image.fromarray(gray).save(tmp_path / f"{i}.png")
+        save_mask(tmp_path / f"{i}.png", columns)
     masks = MaskOptions(source="folder", evaluation_path=str(tmp_path))
     shown = evaluate(masks=masks, count=6, batch_size=6, seed=5)[0]["mask"]
     np.testing.assert_allclose(1 - shown.mean((1, 2, 3)), [1 / 8, 1 / 4, 3 / 8] * 2)
@@ -173,7 +178,7 @@ def test_held_out_examples_say_who_they_are(tmp_path):
     images = dataclasses.replace(images, train_path="", evaluation_path=images.train_path)
     (tmp_path / ".masks").mkdir()  # hidden: not among the images
     for name in ("a.png", "b.png"):
-        Image.new("L", (16, 16)).save(tmp_path / ".masks" / name)
+        save_mask(tmp_path / ".masks" / name, 8)
     masks = MaskOptions(source="folder", evaluation_path=str(tmp_path / ".masks"))
     shown = batches(evaluate(images, masks, count=4, batch_size=3), 99)
     assert [batch["index"].tolist() for batch in shown] == [[0, 1, 2], [3]]
@@ -183,6 +188,25 @@ def test_held_out_examples_say_who_they_are(tmp_path):
     generated = evaluate(count=2)[0]
     assert generated["image_name"].tolist() == ["chelsea", "flower"]
     assert generated["mask_name"].tolist() == ["generated-0", "generated-1"]
+
+
+def test_held_out_images_are_paired_with_masks_of_their_names(tmp_path):
+    """In one folder, as LaMa has them, where the two sort differently."""
+    for i, name in enumerate(("cat", "cat_10", "cat_2")):
+        Image.new("RGB", (40, 40), (i, 0, 0)).save(tmp_path / f"{name}.jpg", quality=100)
+        save_mask(tmp_path / f"{name}_mask.png", 4 * (i + 1))
+    folder = {"source": "folder", "evaluation_path": str(tmp_path)}
+    images = ImageOptions(**folder, size=32, resize_min=32, resize_max=32)
+    (batch,) = batches(evaluate(images, MaskOptions(**folder), count=0), 9)
+    assert batch["image_name"].tolist() == ["cat.jpg", "cat_10.jpg", "cat_2.jpg"]
+    assert batch["mask_name"].tolist() == ["cat_mask.png", "cat_10_mask.png", "cat_2_mask.png"]
+    np.testing.assert_allclose(1 - batch["mask"].mean((1, 2, 3)), [1 / 8, 1 / 4, 3 / 8])
+    folder = {"source": "folder", "train_path": str(tmp_path)}
+    options = ImageOptions(**folder, size=32, resize_min=32, resize_max=32)
+    drawn = train(options, MaskOptions(**folder, rotate_degrees=0), batch_size=60).dataset[0]
+    assert drawn["image"].max() < 9  # no mask among the images, and no image among the masks:
+    holes = {round(32 * (1 - mask.mean())) for mask in drawn["mask"]}
+    assert holes == {4, 8, 12}
 
 
 def test_training_batches_hold_arrays_for_the_devices_only():

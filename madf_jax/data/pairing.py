@@ -1,0 +1,38 @@
+"""Which masks of a folder belong to which images, by their names."""
+
+import collections
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+
+from madf_jax.data.listing import image_of_mask, stem_of
+
+
+def pair_by_name(images: Sequence[str], masks: Sequence[str]) -> list[list[int]]:
+    """The masks of each image.
+
+    A mask belongs to the image `X` if it is named `X`, `X_mask`, `X-mask` or `X_mask001`, with any
+    suffix, in the same subfolder of its folder, or in another if only one image has that name.
+
+    Args:
+        images: their names, with subfolders.
+        masks: likewise.
+
+    Returns:
+        For each image the indices of its masks in the order given; empty if it has none.
+    """
+    by_path = {stem_of(name): index for index, name in enumerate(images)}
+    bases = collections.Counter(PurePosixPath(stem).name for stem in by_path)
+    by_base = {
+        base: index
+        for stem, index in by_path.items()
+        if bases[base := PurePosixPath(stem).name] == 1
+    }
+    found: list[list[int]] = [[] for _ in images]
+    for mask, name in enumerate(masks):
+        stem = stem_of(name)
+        for table, text in ((by_path, stem), (by_base, PurePosixPath(stem).name)):
+            image = table.get(text, table.get(image_of_mask(text) or ""))
+            if image is not None:
+                found[image].append(mask)
+                break
+    return found
