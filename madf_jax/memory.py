@@ -33,12 +33,12 @@ def peak_resident() -> int:
 
 
 class MemoryBudget:
-    """Memory that threads share: each waits until what it is about to take is free.
+    """Memory that threads share: each waits until the amount it needs is free.
 
-    In the order of asking, so that a large part is not overtaken forever by small ones.
+    Requests are served in order, so that small ones don't keep a large one waiting forever.
 
     Args:
-        limit: bytes that are held at once; who asks for more than that is alone while it runs.
+        limit: bytes held at any time; a request for more is served alone.
     """
 
     def __init__(self, limit: int) -> None:
@@ -49,7 +49,7 @@ class MemoryBudget:
 
     @contextlib.contextmanager
     def hold(self, count: int) -> Iterator[None]:
-        """Holds `count` bytes inside of `with`. Never nested: a thread would wait for itself."""
+        """Holds `count` bytes inside a `with` block. Never nested: a thread would wait for itself."""
         count = min(count, self.limit)
         with self._turn, self._changed:
             self._changed.wait_for(lambda: self._held + count <= self.limit)

@@ -1,1 +1,1 @@
-"""From images and masks on disk to batches: sources, masks, transforms, the grain pipeline."""
+"""From image and mask files to batches: sources, masks, crops, the grain pipeline."""

@@ -1,7 +1,7 @@
-"""Files of images as untrusted input: what may be opened, and how much is decoded at a time.
+"""Image files as untrusted input.
 
-Only five formats are tried, sizes are judged from headers, memory is shared by all threads, and
-whatever a decoder raises becomes one line that begins with the file's name.
+Only five formats are tried, sizes are checked in the header, all threads share one memory budget,
+and whatever a decoder raises becomes a one-line error that starts with the file's name.
 """
 
 import contextlib
@@ -21,38 +21,37 @@ from madf_jax.memory import MemoryBudget
 
 EXTENSIONS = (".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff")
 MAX_PIXELS = 178_956_970  # Pillow's own bound for a decompression bomb
-# For all threads that decode, together; the largest image allowed takes more and is alone then.
+# Shared by all threads that decode. An image that needs more is decoded alone.
 DECODING = MemoryBudget(2**30)
-
-PIXELS_AT_ONCE = 2**20  # that are converted to RGB: more would double the memory of large images
+PIXELS_AT_ONCE = 2**20  # converted to RGB in one go; more would double the memory of large images
 
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
-# Bytes for each pixel while an image is decoded and made an RGB array, measured.
-_WORKING_BYTES = {"WEBP": 19}
-_MOST_WORKING_BYTES = 11
-_CONVERTED_BYTES = 16  # the same, of the part that is being converted
-_PROGRESSIVE_BYTES = 6  # the same, for coefficients of a JPEG that comes in several scans
+# Bytes per pixel while an image is decoded and converted to an RGB array, measured.
+_BYTES_PER_PIXEL = {"WEBP": 19}
+_BYTES_PER_PIXEL_OF_OTHERS = 11
+_CONVERSION_BYTES = 16  # in addition, for the pixels that are being converted
+_PROGRESSIVE_BYTES = 6  # in addition, for the coefficients of a progressive JPEG
 
-# Of metadata, which is not used, and of sizes above half of MAX_PIXELS.
+# About metadata, which is not used here, and about sizes from half of MAX_PIXELS on.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 class ImageError(UserError):
-    """One file can't be used as an image, for a reason that lies in this file."""
+    """A file can't be used as an image, and the reason lies in the file itself."""
 
 
 @contextlib.contextmanager
 def opened(file: Path | BinaryIO, name: str | None) -> Iterator[Image.Image]:
-    """An image whose header is read and whose pixels are not.
+    """Opens an image and reads its header, not its pixels.
 
     Args:
         file: a path, or an open binary file.
-        name: what an error calls the image; the path by default.
+        name: of the image in errors; the path by default.
 
     Raises:
-        ImageError: the file is missing, can't be read, is no image, is truncated or larger than
-            `MAX_PIXELS`; also for what decoders raise inside of `with`.
-        UserError: memory does not suffice.
+        ImageError: the file is missing, unreadable, not an image, truncated or larger than
+            `MAX_PIXELS`. Errors that decoders raise inside the `with` block are converted, too.
+        UserError: out of memory.
     """
     shown = name or str(file)
     try:
@@ -64,14 +63,14 @@ def opened(file: Path | BinaryIO, name: str | None) -> Iterator[Image.Image]:
         raise type(error)(f"{shown}: {Exception.__str__(error)}") from None
     except Exception as error:  # broken files make decoders raise almost anything
         if _is_out_of_memory(error):
-            raise UserError(f"{shown}: out of memory while it was decoded") from None
+            raise UserError(f"{shown}: out of memory while decoding it") from None
         raise ImageError(f"{shown}: {_reason(error)}") from error
 
 
 def decode(image: Image.Image) -> Image.Image:
-    """Decodes the pixels of an `opened` image, in its own mode, as they are stored.
+    """Decodes an `opened` image in its own mode and as it is stored, not turned upright.
 
-    Metadata that a decoder fails at is left out. Memory has to be held meanwhile: `working_bytes`.
+    Metadata that makes the decoder fail is dropped. The caller holds `working_bytes` of `DECODING`.
     """
     stream: BinaryIO = getattr(image, "fp")  # noqa: B009 - Pillow's types hide it
     try:
@@ -85,35 +84,35 @@ def decode(image: Image.Image) -> Image.Image:
 
 
 def working_bytes(image: Image.Image, fraction: int = 1) -> int:
-    """Memory, at most, to decode an `opened` image and to make it an RGB array.
+    """Upper bound on the memory needed to decode an `opened` image and convert it to RGB.
 
     Args:
-        image: its header is enough.
+        image: only its header is used.
         fraction: 2, 4 or 8 if it is decoded at a half, a quarter or an eighth of its size.
     """
-    each = _WORKING_BYTES.get(image.format or "", _MOST_WORKING_BYTES) / fraction**2
+    each = _BYTES_PER_PIXEL.get(image.format or "", _BYTES_PER_PIXEL_OF_OTHERS) / fraction**2
     if image.info.get("progressive"):
         each += _PROGRESSIVE_BYTES
     pixels = image.width * image.height
-    return int(each * pixels) + _CONVERTED_BYTES * min(pixels, PIXELS_AT_ONCE)
+    return int(each * pixels) + _CONVERSION_BYTES * min(pixels, PIXELS_AT_ONCE)
 
 
 def orientation(image: Image.Image) -> int:
-    """How a decoded image, or a JPEG whose header was read, has to be turned: 1 to 8 as in EXIF.
+    """EXIF orientation, 1 to 8, of a decoded image or of a JPEG whose header was read.
 
-    1, as it is, if EXIF can't be read: that does not cost the image.
+    1, that is upright, if the EXIF data can't be parsed: the pixels are used all the same.
     """
     try:
         found = image.getexif().get(ExifTags.Base.Orientation, 1)
         return found if found in _UPRIGHT else 1
     except MemoryError:
         raise
-    except Exception:  # parsers of EXIF raise almost anything, too
+    except Exception:  # EXIF parsers raise almost anything, too
         return 1
 
 
 def turn_upright(stored: np.ndarray, orientation: int) -> np.ndarray:
-    """A view of an array (H, W, ...) of stored pixels with the top of the image at the top."""
+    """A view of stored pixels (H, W, ...) with the top of the image at the top."""
     return _UPRIGHT[orientation](stored)
 
 
@@ -130,7 +129,7 @@ _UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {
 
 
 def _open_regular(path: Path) -> BinaryIO:
-    """Opening a FIFO would wait for its writer, and a device can do anything."""
+    """Opening a FIFO would wait for a writer, and opening a device may have side effects."""
     mode = path.stat().st_mode
     if not stat.S_ISREG(mode):
         kind = "a directory" if stat.S_ISDIR(mode) else "a FIFO, socket or device"
@@ -151,7 +150,7 @@ def _identify(stream: BinaryIO) -> Image.Image:
 
 
 def _identify_bare(stream: BinaryIO, error: Exception) -> Image.Image:
-    """The same image without its metadata, or the error that it was met with."""
+    """Opens the image without its metadata; raises `error` if there is none to drop."""
     stream.seek(0)
     bare = without_metadata(stream.read())
     if bare is None:

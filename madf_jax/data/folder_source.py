@@ -1,4 +1,4 @@
-"""Images of a folder of files: which of them are good, and what is done about the others."""
+"""Images from the files of a folder, and what happens to files that can't be used."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -23,26 +23,26 @@ _HELD_OUT_REMEDY = "fix or remove them: held-out images are never skipped, nor r
 
 
 class FolderSource:
-    """Every image file below a folder, in the order of names; all are checked at the start.
+    """Every image file below a folder, ordered by name; all are checked at the start.
 
     Args:
         directory: searched recursively.
-        bad_files: what to do with files that are unreadable, truncated or too small. 'refuse'
-            raises; 'skip' leaves them out with one warning that names them. A file that only turns
-            out bad when it is read is replaced under 'skip' by the next readable one, which depends
-            on the files alone and not on who reads them.
+        bad_files: what to do about files that are unreadable, truncated or too small. 'refuse'
+            raises; 'skip' leaves them out with one warning that names them. With 'skip', a file
+            that turns out to be bad later is replaced by the next readable one, which is the same
+            for every reader.
         check: 'decode' reads every pixel; 'header' only opens files, for millions of them.
         min_side: pixels, the shortest side a good image may have.
-        max_bad_share: with 'skip', the share of bad files past which they are refused after all.
+        max_bad_share: with 'skip', the share of bad files above which they are refused after all.
         at_least: pixels; a large JPEG may be decoded at a fraction of its size if its shorter side
-            keeps so many. 0 decodes everything at full size.
-        held_out: whether scores depend on every single image; then a bad one is an error that names
-            it, whatever `bad_files` says, and no other takes its place.
+            keeps at least this many. 0 decodes everything at full size.
+        held_out: whether scores depend on every image; then a bad one is an error that names it,
+            whatever `bad_files` says, and is never replaced.
         key: the config key that names the folder, for messages.
 
     Raises:
-        UserError: no folder, no images, no usable image, or a bad one under 'refuse'; or memory
-            does not suffice.
+        UserError: no folder, no images, no usable image, or a bad one with 'refuse'; or out of
+            memory.
     """
 
     def __init__(
@@ -83,8 +83,8 @@ class FolderSource:
         """Image `index`, uint8 (H, W, 3) RGB.
 
         Raises:
-            UserError: the file is bad after all, and bad files are refused or none is left; or
-                memory does not suffice.
+            UserError: the file turns out to be bad, and bad files are refused or none is left; or
+                out of memory.
         """
         for step in range(len(self)):
             name = self.names[(index + step) % len(self)]
@@ -107,7 +107,7 @@ class FolderSource:
         return f"FolderSource(images={len(self)}, names={digest(self.names)!r})"
 
     def _count(self, error: str) -> None:
-        """Names a file that turned out bad, once; refuses to go on with too many of them."""
+        """Warns of a file that turned out to be bad; refuses to go on with too many of them."""
         bad = len(self._warned)
         text = f"{self._shown}: {error}; the next image is used, {bad} are bad so far"
         if bad > self.max_bad_share * len(self):
@@ -145,7 +145,7 @@ class FolderSource:
 
 
 def _faults(names: Sequence[str], check: Callable[[str], object]) -> list[tuple[str, str]]:
-    """Names of bad files, with the reasons."""
+    """The names of bad files and what is wrong with them."""
 
     def fault(name: str) -> tuple[str, str] | None:
         try:

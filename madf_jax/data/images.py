@@ -31,14 +31,14 @@ _REDUCED = {
 def read_image(file: Path | BinaryIO, name: str | None = None, *, at_least: int = 0) -> np.ndarray:
     """Reads any image as RGB.
 
-    EXIF orientation is applied, transparency is laid over white, 16-bit grayscale is scaled to
-    8 bits (Pillow alone would clip it), and of an animation the first frame is taken.
+    The EXIF orientation is applied, transparent images are composited over white, 16-bit grayscale
+    is scaled to 8 bits (Pillow alone would clip it), and an animation yields its first frame.
 
     Args:
         file: a path, or an open binary file.
-        name: what an error calls the image; the path by default.
-        at_least: pixels; a JPEG may be decoded at a half, a quarter or an eighth of its size, many
-            times faster, if its shorter side keeps so many. 0 keeps the size.
+        name: of the image in errors; the path by default.
+        at_least: pixels; a JPEG may be decoded at a half, a quarter or an eighth of its size, which
+            is many times faster, if its shorter side keeps at least this many. 0 keeps the size.
 
     Returns:
         uint8 (H, W, 3) in RGB, read-only.
@@ -62,10 +62,10 @@ def image_size(file: Path | BinaryIO, name: str | None = None) -> tuple[int, int
 
 
 def _plain_jpeg(image: Image.Image, at_least: int) -> np.ndarray | None:
-    """The pixels of an upright, complete RGB JPEG; None for everything else.
+    """The pixels of a complete RGB JPEG that is stored upright; None for everything else.
 
-    OpenCV decodes them to the same numbers in three quarters of Pillow's time. What it would take
-    for whole although it is not, and what needs more than decoding, is left to Pillow.
+    OpenCV decodes to the same values as Pillow in three quarters of the time, but it accepts
+    truncated files; those, and images that need more than decoding, are left to Pillow.
     """
     if image.format != "JPEG" or image.mode != "RGB" or orientation(image) != 1:
         return None
@@ -85,14 +85,14 @@ def _decode_jpeg(encoded: np.ndarray, size: tuple[int, int], fraction: int) -> n
             pixels = cv2.imdecode(encoded, _REDUCED[fraction] | _AS_STORED)
             return None if pixels is None else cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
         pixels = cv2.imdecode(encoded, cv2.IMREAD_COLOR_RGB | _AS_STORED)
-    except cv2.error:  # also for want of memory: Pillow says what it is
+    except cv2.error:  # also when out of memory, which Pillow then reports
         return None
     fits = pixels is not None and pixels.shape[:2] == size[::-1]
     return pixels if fits else None
 
 
 def _rgb(image: Image.Image) -> np.ndarray:
-    """The pixels of a decoded image, upright, converted a part at a time."""
+    """Upright RGB pixels of a decoded image, converted in parts."""
     width, height = image.size
     rows = max(1, PIXELS_AT_ONCE // width)
     if rows >= height:
@@ -107,7 +107,7 @@ def _rgb(image: Image.Image) -> np.ndarray:
 
 def _convert(image: Image.Image) -> np.ndarray:
     if image.mode == "F":
-        raise ImageError("has floating-point pixels, of no known range; save it with 8 or 16 bits")
+        raise ImageError("has floating-point pixels of unknown range; save it with 8 or 16 bits")
     if image.mode.startswith("I"):
         gray = np.clip(np.asarray(image), 0, 65535).astype(np.uint32)
         return np.repeat(((gray + 128) // 257).astype(np.uint8)[..., None], 3, axis=-1)

@@ -1,4 +1,4 @@
-"""Which files of a folder are images or masks, and what was left out. No file is opened here."""
+"""Lists the image and mask files of a folder, and what was left out; opens none of them."""
 
 import collections
 import hashlib
@@ -20,12 +20,12 @@ _SHOWN = 5
 
 
 class Listing(NamedTuple):
-    """Files of images below a folder.
+    """The image files below a folder.
 
     Attributes:
         names: relative to the folder, with forward slashes, sorted: the same on every machine.
-        left_out: what else lies there, with counts and reasons; "" for nothing.
-        is_complete: False if a folder could not be listed.
+        left_out: what else the folder contains, with counts and reasons; "" for nothing.
+        is_complete: False if a subfolder could not be listed.
     """
 
     names: list[str]
@@ -33,7 +33,7 @@ class Listing(NamedTuple):
     is_complete: bool
 
     def log(self, text: str, more: Sequence[str] = ()) -> None:
-        """Logs a line: `text`, and what was left out, `more` among it."""
+        """Logs one line: `text`, then `more` and the rest of what was left out."""
         level = logging.INFO if self.is_complete else logging.WARNING
         rest = ", ".join([*more, self.left_out] if self.left_out else more)
         logging.log(level, "%s", escape(f"{text}; left out: {rest}" if rest else text))
@@ -42,32 +42,33 @@ class Listing(NamedTuple):
 def list_images(directory: Path, key: str = "") -> Listing:
     """Lists every image file below a folder.
 
-    Hidden files and folders are passed over. Links to folders are followed, each folder once. Where
-    masks lie beside their images (`cat.png` and `cat_mask.png`), the masks are left out.
+    Hidden files and folders are skipped. Links to folders are followed, but no folder is listed
+    twice. Where masks lie beside their images (`cat.png` and `cat_mask.png`), the masks are left
+    out.
 
     Args:
         directory: the folder.
         key: the config key that names it, for messages.
 
     Raises:
-        UserError: it is missing, can't be listed, or holds no file with one of `EXTENSIONS`.
+        UserError: the folder is missing, can't be listed, or has no file with one of `EXTENSIONS`.
     """
     return _list(directory, key, masks=False)
 
 
 def list_masks(directory: Path, key: str = "") -> Listing:
-    """`list_images` of a folder of masks: where they lie beside images, the images are left out."""
+    """Like `list_images`, but where masks lie beside their images, the images are left out."""
     return _list(directory, key, masks=True)
 
 
 def image_of_mask(stem: str) -> str | None:
-    """`cat` for `cat_mask`, `cat-mask` and `cat_mask001`; None for a name without such an end."""
+    """`cat` for `cat_mask`, `cat-mask` and `cat_mask001`; None for names without such an ending."""
     match = _MASK_STEM.fullmatch(stem)
     return match["image"] if match else None
 
 
 def stem_of(name: str) -> str:
-    """A name with its folders and without its suffix."""
+    """The name without its suffix, but with its folders."""
     return str(PurePosixPath(name).with_suffix(""))
 
 
@@ -109,10 +110,10 @@ def _list(directory: Path, key: str, *, masks: bool) -> Listing:
 
 
 class _Walk:
-    """Yields the names of image files, folder by folder, and counts what it passes over.
+    """Yields the names of image files folder by folder, and counts everything else.
 
-    Links are followed after all real folders: the names of what a folder holds do not change when
-    a link to it is made, and a cycle ends where it reaches what was seen.
+    Links are followed after all real folders, so a link to a folder never changes the names of the
+    files in it. A cycle ends at the first folder that was already listed.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -123,7 +124,7 @@ class _Walk:
         self._seen: set[tuple[int, int]] = set()
 
     def __iter__(self) -> Iterator[list[str]]:
-        folders, links = [""], list[str]()  # links are a heap: their order is fixed
+        folders, links = [""], list[str]()  # links: a heap, for a fixed order
         while folders or links:
             folder = folders.pop() if folders else heapq.heappop(links)
             try:
@@ -137,7 +138,7 @@ class _Walk:
                 self.unlisted.append(f"{folder}: {error.strerror or error}")
 
     def left_out(self, others: Sequence[str]) -> str:
-        """All that was not yielded, after `others`."""
+        """Describes everything that was not yielded, after `others`."""
         parts = list(others)
         if self._others:
             kinds = [
@@ -183,12 +184,12 @@ class _Walk:
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # a link that can't be followed: what reads it as a file says why
+    except OSError:  # a link that can't be followed; reading it as a file says why
         return False
 
 
 def _masks_beside_images(names: Sequence[str]) -> set[str]:
-    """Those names in one folder that are masks, if at least one lies beside its image."""
+    """The names in one folder that are masks, if at least one of them lies beside its image."""
     masks = {name: image for name in names if (image := image_of_mask(stem_of(name)))}
     stems = {stem_of(name) for name in names} if masks else set()
     return set() if stems.isdisjoint(masks.values()) else set(masks)

@@ -1,7 +1,7 @@
-"""One file in, one mask out: which of its pixels are white, and by what that was recognized.
+"""One file in, one mask out: which pixels are white, and how that was recognized.
 
-Masks come as black and white, as values 0 and 1, as strokes on transparent pixels and as palettes
-of labels. What can't be read one way only is refused with the values that were found.
+Masks are stored as black and white, as values 0 and 1, as strokes on transparency and as label
+palettes. A file that can be read in more than one way is refused with the values found in it.
 """
 
 import dataclasses
@@ -25,10 +25,10 @@ from madf_jax.data.decoding import (
 
 THRESHOLD = 127
 
-_NOISE = 16  # gray levels that compression may spread one color over
+_NOISE = 16  # gray levels over which compression may spread one color
 _GRAYS = slice(32, 224)  # neither black nor white, nor their noise
-_PHOTOGRAPH_GRAYS, _PHOTOGRAPH_LEVELS = 0.2, 32  # share of pixels, number of levels
-_FLAT_COLORS, _COLORED = 256, 64  # colors of a drawing, difference between channels
+_PHOTOGRAPH_GRAYS, _PHOTOGRAPH_LEVELS = 0.2, 32  # share of such pixels, number of levels
+_FLAT_COLORS, _COLORED = 256, 64  # most colors of a drawing, least difference between channels
 _FEW = 0.01  # share of pixels
 _SAMPLED_SIDE = 1024
 _SHOWN = 4
@@ -36,12 +36,12 @@ _SHOWN = 4
 
 @dataclasses.dataclass(frozen=True)
 class MaskFile:
-    """What a file says as a mask, at its own size and upright.
+    """A mask as its file stores it, upright and at its own size.
 
     Attributes:
-        white: bool (H, W).
-        levels: int (256,), how many of its opaque pixels have each gray level.
-        reading: as what it was read; "" for a black and white image.
+        white: bool (H, W), the white pixels.
+        levels: int (256,), histogram of the gray levels of the opaque pixels.
+        reading: how it was interpreted; "" for plain black and white.
     """
 
     white: np.ndarray
@@ -53,7 +53,7 @@ class MaskFile:
 
         Args:
             hole: 'black' or 'white', the color that marks the hole.
-            size: S, to squash it to a square by nearest neighbor; None keeps the file's size.
+            size: S, resizes to a square by nearest neighbor; None keeps the file's size.
 
         Returns:
             uint8 (H, W, 1), or (S, S, 1).
@@ -66,32 +66,32 @@ class MaskFile:
 
     @property
     def is_photograph(self) -> bool:
-        """Whether so many gray levels hold so many pixels that cutting them in two is a guess."""
+        """Whether so many pixels are gray, at so many levels, that a threshold is a guess."""
         return _is_photograph(self.levels)
 
     def values(self) -> str:
-        """Its commonest gray levels with their shares of the pixels."""
+        """The most common gray levels with their shares of the pixels."""
         return _shares_of_levels(self.levels)
 
 
 def read_mask_file(file: Path | BinaryIO, name: str | None = None) -> MaskFile:
     """Reads any image as a mask.
 
-    Gray above `THRESHOLD` is white. Files that mean something else by their values are read so:
+    Gray levels above `THRESHOLD` are white. Other encodings are recognized:
 
-    - values 0 and 1, and values to 255 in 16 bits;
-    - light strokes, or a photograph with a part cut out, on transparent pixels: these are black;
-      dark strokes on transparent pixels: these are white;
-    - a few flat colors beside black, as in palettes of labels: they are white, and beside white
-      they are black.
+    - values 0 and 1, and 8-bit values in 16 bits;
+    - light strokes on transparency, or a photograph with a part cut out: transparent pixels are
+      black. Dark strokes on transparency: transparent pixels are white;
+    - a few flat colors on black, as in label palettes: the colors are white. On white, they are
+      black.
 
     Args:
         file: a path, or an open binary file.
-        name: what an error calls the mask; the path by default.
+        name: of the mask in errors; the path by default.
 
     Raises:
-        ImageError: as `decoding.opened`, or what is black and white can't be known; the message
-            has the values found and their shares.
+        ImageError: as `decoding.opened`; or it is ambiguous which pixels are black and which are
+            white, and the message lists the values found and their shares.
     """
     with opened(file, name) as image, DECODING.hold(working_bytes(image)):
         image = decode(image)
@@ -124,7 +124,7 @@ def _from_gray(gray: Image.Image, reading: str = "") -> MaskFile:
 
 
 def _from_numbers(values: np.ndarray) -> MaskFile:
-    """16 and 32 bits, whole or floating-point."""
+    """Integers of 16 or 32 bits, or floating-point numbers."""
     lowest, highest = float(values.min()), float(values.max())
     if not (lowest >= 0 and highest <= 65535):  # also for NaN
         raise _refusal(f"its values reach from {lowest:g} to {highest:g}")
@@ -176,7 +176,7 @@ def _from_alpha(image: Image.Image) -> MaskFile:
 
 
 def _has_colors(image: Image.Image, where: Image.Image) -> bool:
-    """Whether more than a few of the pixels in some places are not gray, by a sample of them."""
+    """Whether more than a few of the pixels selected by `where` are not gray, by sampling."""
     size = (min(image.width, _SAMPLED_SIDE), min(image.height, _SAMPLED_SIDE))
     sampled, chosen = (
         np.asarray(part.resize(size, Image.Resampling.NEAREST)) for part in (image, where)
@@ -186,7 +186,7 @@ def _has_colors(image: Image.Image, where: Image.Image) -> bool:
 
 
 def _in_mode(image: Image.Image, mode: str) -> Image.Image:
-    """Without the copy that a conversion to the same mode makes."""
+    """Converts, but without the copy that `convert` makes of an image in this mode."""
     return image if image.mode == mode else image.convert(mode)
 
 
@@ -197,8 +197,8 @@ def _is_photograph(levels: np.ndarray) -> bool:
 
 def _refusal(found: str) -> ImageError:
     return ImageError(
-        f"what is black and what is white in this mask can't be known: {found}; save it with "
-        "black (0) and white (255) pixels only"
+        f"it is ambiguous which pixels of this mask are black and which are white: {found}; save "
+        "it as black (0) and white (255)"
     )
 
 

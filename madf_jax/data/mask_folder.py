@@ -1,4 +1,4 @@
-"""Masks from a folder of files: drawn at random for training, paired with held-out images."""
+"""Masks from files: chosen at random for training, paired with held-out images."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,23 +13,23 @@ from madf_jax.data.pairing import pair_by_name
 from madf_jax.errors import UserError, escape
 from madf_jax.files import local_path
 
-MASKS_LOOKED_AT = 64
+MASKS_INSPECTED = 64
 SUSPICIOUS_HOLE = 0.8
 
 
 class MaskFolder:
-    """Mask files of a folder; any mask goes with any image.
+    """The mask files of a folder; any mask may be used with any image.
 
     Args:
         directory: searched recursively.
         hole: 'black' or 'white', the color that marks the hole in the files.
-        rotate_degrees: a drawn mask is turned by up to this much either way; corners become hole.
-        flip: mirror half of the drawn masks.
+        rotate_degrees: a random mask is rotated by up to this much; its corners become hole.
+        flip: mirror half of the random masks.
         key: the config key that names the folder, for messages.
 
     Raises:
-        UserError: no folder, no masks, or among those looked at a broken one, or only such as are
-            all hole or without one.
+        UserError: no folder or no masks; or, among those inspected, one is broken, or none has both
+            black and white pixels.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class MaskFolder:
         return len(self.names)
 
     def __call__(self, rng: np.random.Generator, size: int, index: int = 0) -> np.ndarray:
-        """A drawn mask; `index` does not matter.
+        """A random mask; `index` is ignored.
 
         Returns:
             uint8 (size, size, 1), 1 = known, 0 = hole.
@@ -76,13 +76,13 @@ class MaskFolder:
         return self.names[index]
 
     def read(self, index: int, size: int) -> np.ndarray:
-        """Mask `index` as it is, squashed: uint8 (size, size, 1), 1 = known; raises as a call."""
+        """Mask `index`, not rotated: uint8 (size, size, 1), 1 = known; raises like a call."""
         return self._open(index).mask(self.hole, size)
 
     def __repr__(self) -> str:
-        """Settings and a digest of the names; not the folder, which may move.
+        """Settings and a digest of the names, not the folder, which may move.
 
-        Checkpoints hold this text and a resumed run compares it: it stays as it was at first.
+        Checkpoints contain this text and a resumed run compares it, so it must not change.
         """
         return (
             f"MaskFolder(masks={len(self)}, names={digest(self.names)!r}, hole={self.hole!r}, "
@@ -101,8 +101,8 @@ class MaskFolder:
         return found
 
     def _check(self) -> None:
-        """Looks at some masks: do they have holes, and may other things be masks by mistake?"""
-        count = min(len(self), MASKS_LOOKED_AT)
+        """Inspects some masks: they need holes, and may be something else by mistake."""
+        count = min(len(self), MASKS_INSPECTED)
         shares, photographs = [], []
         for index in np.linspace(0, len(self) - 1, count).astype(int):
             found = self._open(index)
@@ -113,34 +113,34 @@ class MaskFolder:
         if all(share in (0, 1) for share in shares):
             full = shares.count(1)
             raise UserError(
-                f"{self.shown}: none of the {count} masks looked at has both black and white "
-                f"pixels: {full} are all {self.hole}, {count - full} all {other}. Whichever of the "
-                f"two marks the hole, they are all hole or have none. {self.names[0]} has the gray "
+                f"{self.shown}: none of the {count} masks inspected has both black and white "
+                f"pixels: {full} are all {self.hole}, {count - full} all {other}, so each is all "
+                f"hole or has no hole whatever masks.hole says. {self.names[0]} has the gray "
                 f"levels {self._open(0).values()}"
             )
         shown, share = escape(self.shown), np.mean(shares)
         if share > SUSPICIOUS_HOLE:
             logging.warning(
-                "%s: %s is taken as the hole, and %d masks looked at are %.0f %% hole on average. "
-                "If %s marks the hole, set masks.hole = %r.",
+                "%s: %s marks the hole, and the %d masks inspected are %.0f %% hole on average. "
+                "If %s marks it instead, set masks.hole = %r.",
                 *(shown, self.hole, count, 100 * share, other, other),
             )
         if photographs:
             logging.warning(
-                "%s: %d of %d masks looked at have many gray levels, as photographs have; gray "
-                "above %d counts as white: %s",
+                "%s: %d of %d masks inspected have as many gray levels as photographs; gray above "
+                "%d counts as white: %s",
                 *(shown, len(photographs), count, THRESHOLD, escape(summarize(photographs))),
             )
 
 
 class PairedMasks:
-    """Masks of held-out images: each image has the mask of its name, or else one by order.
+    """Masks of held-out images: the mask with the name of the image, else one by order.
 
-    When the images come round again, an image with several masks of its name gets the next one.
+    When the images are repeated, an image with several masks of its name gets the next one.
 
     Args:
         masks: the folder.
-        images: names of all held-out images in their order.
+        images: names of all held-out images, in order.
     """
 
     def __init__(self, masks: MaskFolder, images: Sequence[str]) -> None:
@@ -149,15 +149,15 @@ class PairedMasks:
         unnamed = [name for name, own in zip(images, self._by_image, strict=True) if not own]
         if unnamed:
             logging.warning(
-                "%s: %d of %d images have no mask of their name, such as X_mask.png for X.jpg; "
-                "masks are paired with them by order: %s",
+                "%s: %d of %d images have no mask of their name, such as X_mask.png for X.jpg, and "
+                "are paired with masks by order: %s",
                 *(escape(masks.shown), len(unnamed), len(images), escape(summarize(unnamed))),
             )
         else:
             logging.info("%s: each image has a mask of its name", escape(masks.shown))
 
     def __call__(self, rng: np.random.Generator, size: int, index: int = 0) -> np.ndarray:
-        """The mask for example `index`, squashed: uint8 (size, size, 1), 1 = known; draws nothing.
+        """The mask for example `index`, uint8 (size, size, 1), 1 = known; `rng` is not used.
 
         Raises:
             UserError: the file is missing or broken.

@@ -1,4 +1,4 @@
-"""Masks: drawn on the fly, or taken from a folder. Always uint8 (S, S, 1), 1 = known, 0 = hole."""
+"""Masks drawn on the fly or read from a folder: uint8 (S, S, 1), 1 = known, 0 = hole."""
 
 import dataclasses
 import math
@@ -19,29 +19,30 @@ TURN = 0.7  # radians, standard deviation of the change of heading at a corner
 
 
 class Masks(Protocol):
-    """What the pipeline asks of masks."""
+    """A source of masks, as the pipeline uses it."""
 
     def __call__(self, rng: np.random.Generator, size: int, index: int = 0) -> np.ndarray:
         """The mask for example `index`, uint8 (size, size, 1), 1 = known."""
 
     def name(self, index: int) -> str:
-        """What reports call the mask of held-out example `index`."""
+        """Name, in reports, of the mask of held-out example `index`."""
 
 
 @dataclasses.dataclass(frozen=True)
 class StrokesAndBoxes:
-    """Brush strokes and boxes; the hole's share of the image always lies inside the bounds.
+    """Random brush strokes and boxes that cover a share of the image within given bounds.
 
-    All lengths are shares of the image's side, so one setting serves every size. After Suvorov et
-    al. 2022 and Zhao et al. 2021, who draw strokes with momentum and boxes until the share suits.
+    All lengths are fractions of the image's side, so one setting fits every size. Similar to the
+    generators of Suvorov et al. 2022 and Zhao et al. 2021, who draw strokes with momentum, and
+    boxes, until the share is right.
 
     Attributes:
-      hole_min: least share of hole pixels.
-      hole_max: greatest share, at least 0.01 above.
-      strokes: fewest and most strokes; each walks at random, turning a little at each corner.
-      stroke_width: thinnest and thickest brush.
-      boxes: fewest and most axis-parallel boxes.
-      box_side: shortest and longest side of a box.
+        hole_min: smallest share of hole pixels.
+        hole_max: largest share, at least 0.01 above `hole_min`.
+        strokes: fewest and most strokes; each is a random walk that turns a little at each corner.
+        stroke_width: thinnest and thickest brush.
+        boxes: fewest and most axis-parallel boxes.
+        box_side: shortest and longest side of a box.
     """
 
     hole_min: float = 0.1
@@ -55,29 +56,29 @@ class StrokesAndBoxes:
         """Draws one mask; `index` does not matter.
 
         Args:
-          rng: consumed.
-          size: S, the side in pixels, at least 16.
-          index: ignored.
+            rng: drawn from.
+            size: S, the side in pixels, at least 16.
+            index: ignored.
 
         Returns:
-          uint8 (S, S, 1), 1 = known, 0 = hole.
+            uint8 (S, S, 1), 1 = known, 0 = hole.
         """
         least, most = math.ceil(self.hole_min * size**2), math.floor(self.hole_max * size**2)
-        hole = spoilt = np.zeros((size, size), np.uint8)
+        hole = discarded = np.zeros((size, size), np.uint8)
         for _ in range(TRIES):
             self._draw(rng, hole)
             pixels = cv2.countNonZero(hole)
             if least <= pixels <= most:
                 break
-            if pixels > most:  # too small a hole is drawn on, too large a one is begun again
-                hole, spoilt = np.zeros_like(hole), hole
+            if pixels > most:  # a small hole is drawn on, a large one is started over
+                hole, discarded = np.zeros_like(hole), hole
         else:
-            hole = _with_area(hole if hole.any() else spoilt, least, most)
+            hole = _with_area(hole if hole.any() else discarded, least, most)
         hole ^= 1
         return hole[..., None]
 
     def name(self, index: int) -> str:
-        """`generated-INDEX`: the mask follows from this and the seed of the evaluation."""
+        """`generated-INDEX`: with the seed of the evaluation it determines the mask."""
         return f"generated-{index}"
 
     def _draw(self, rng: np.random.Generator, hole: np.ndarray) -> None:
@@ -97,7 +98,7 @@ class StrokesAndBoxes:
         step = rng.uniform(*STROKE_STEP, (count, most, 1))
         walk = np.cumsum(step * np.stack([np.cos(heading), np.sin(heading)], -1), axis=1)
         start = rng.uniform(0, 1, (count, 1, 2))
-        inside = 1 - np.abs((start + walk) % 2 - 1)  # thrown back at the borders
+        inside = 1 - np.abs((start + walk) % 2 - 1)  # reflected at the borders
         points = np.round(inside * (size - 1)).astype(np.int32)
         widths = np.maximum(1, np.round(rng.uniform(*self.stroke_width, count) * size))
         for line, corner, width in zip(points, corners, widths, strict=True):
@@ -112,15 +113,15 @@ class StrokesAndBoxes:
 
 
 def open_masks(options: MaskOptions, *, images: Sequence[str] | None = None) -> Masks:
-    """Opens the masks that section `masks` names.
+    """Opens the masks that section `masks` names, and logs what was found.
 
     Args:
-        options: the section.
-        images: names of the held-out images, which masks of a folder are paired with; None for
-            training, where masks are drawn at random.
+            options: the section.
+            images: names of the held-out images, which masks of a folder are paired with; None for
+                    training, where masks are drawn at random.
 
     Raises:
-        UserError: the folder is missing or unusable.
+            UserError: the folder is missing or unusable.
     """
     if options.source == "generator":
         fields = [field.name for field in dataclasses.fields(StrokesAndBoxes)]
@@ -136,7 +137,7 @@ def open_masks(options: MaskOptions, *, images: Sequence[str] | None = None) -> 
 
 
 def _with_area(hole: np.ndarray, least: int, most: int) -> np.ndarray:
-    """Grows or shrinks a hole, not empty, to `least` or `most` pixels, evenly along its border."""
+    """Grows or shrinks a non-empty hole into the bounds, evenly along its border."""
     pixels = int(np.clip(cv2.countNonZero(hole), least, most))
     inside = cv2.distanceTransform(np.pad(hole, 1), cv2.DIST_L2, 3)[1:-1, 1:-1]
     outside = cv2.distanceTransform(1 - hole, cv2.DIST_L2, 3)

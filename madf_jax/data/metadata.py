@@ -1,7 +1,7 @@
-"""Image files without their metadata, for files whose pixels are good and whose metadata is not.
+"""Strips metadata from image files whose pixels are fine but whose metadata is not.
 
-A decoder gives up a whole image for a long comment, a color profile above its limit or a checksum
-that fails in either. None of that is needed for pixels.
+Decoders reject a whole image because of an overlong comment or color profile, or because of a wrong
+checksum in one. Pixels need none of these.
 """
 
 import struct
@@ -10,21 +10,21 @@ import zlib
 _PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG = b"\xff\xd8"
 _EXIF = b"Exif\0\0"
-_ADOBE, _SCAN = 0xEE, 0xDA  # JPEG: how colors are stored; what begins the pixels
+_ADOBE, _SCAN = 0xEE, 0xDA  # JPEG markers: how colors are encoded, start of the pixels
 _WITHOUT_LENGTH = (0x01, *range(0xD0, 0xD8))
 
 
 def without_metadata(encoded: bytes) -> bytes | None:
-    """A PNG or JPEG without text, color profiles, thumbnails and what else is not pixels.
+    """Drops text, color profiles, thumbnails and all else that is not pixels from a PNG or JPEG.
 
-    What stays is copied, checksums included, so a file whose pixels are damaged stays damaged.
-    EXIF stays, for its orientation: decoders read it when asked to.
+    The rest is copied verbatim, checksums included: a file with damaged pixels stays damaged. EXIF
+    data is kept for its orientation, since decoders parse it only on request.
 
     Args:
         encoded: the whole file, untrusted.
 
     Returns:
-        The smaller file, or None for another format.
+        The smaller file, or None for other formats.
     """
     if encoded.startswith(_PNG):
         return _bare_png(encoded)
@@ -34,7 +34,7 @@ def without_metadata(encoded: bytes) -> bytes | None:
 
 
 def _bare_png(encoded: bytes) -> bytes:
-    """Critical chunks have an upper-case first letter; transparency is the one that is not."""
+    """Keeps critical chunks (first letter in upper case), transparency and intact EXIF data."""
     kept, at = [_PNG], len(_PNG)
     while at + 8 <= len(encoded):
         length, kind = struct.unpack_from(">I4s", encoded, at)
@@ -50,7 +50,7 @@ def _is_intact(chunk: bytes) -> bool:
 
 
 def _bare_jpeg(encoded: bytes) -> bytes:
-    """Segments up to the first scan, without those of applications and comments."""
+    """Drops application segments and comments in front of the first scan."""
     kept, at = [_JPEG], len(_JPEG)
     while at + 4 <= len(encoded) and encoded[at] == 0xFF:
         marker = encoded[at + 1]

@@ -1,4 +1,4 @@
-"""Which masks of a folder belong to which images, by their names."""
+"""Assigns masks to images by their names."""
 
 import collections
 from collections.abc import Sequence
@@ -8,17 +8,17 @@ from madf_jax.data.listing import image_of_mask, stem_of
 
 
 def pair_by_name(images: Sequence[str], masks: Sequence[str]) -> list[list[int]]:
-    """The masks of each image.
+    """Finds the masks of each image.
 
     A mask belongs to the image `X` if it is named `X`, `X_mask`, `X-mask` or `X_mask001`, with any
-    suffix, in the same subfolder of its folder, or in another if only one image has that name.
+    suffix, and lies in the same subfolder, or in any other if only one image has that name.
 
     Args:
-        images: their names, with subfolders.
+        images: names with subfolders.
         masks: likewise.
 
     Returns:
-        For each image the indices of its masks in the order given; empty if it has none.
+        For each image, the indices of its masks in the given order; empty if it has none.
     """
     by_path = {stem_of(name): index for index, name in enumerate(images)}
     bases = collections.Counter(PurePosixPath(stem).name for stem in by_path)

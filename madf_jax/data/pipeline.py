@@ -28,12 +28,12 @@ _CROP_KEYS = ("size", "resize_min", "resize_max", "flip", "channel_jitter")
 
 
 class TrainingData(NamedTuple):
-    """Training batches and what they are made from.
+    """Training batches and a fingerprint of what they are made from.
 
     Attributes:
-      dataset: endless; `dataset[step]` is this process's part of batch `step`.
-      fingerprint: plain JSON values. Two runs with equal fingerprints see the same batches,
-        whatever the number of threads and workers: a checkpoint keeps it, a resumed run compares.
+        dataset: endless; `dataset[step]` is this process's part of batch `step`.
+        fingerprint: plain JSON values. Runs with equal fingerprints see the same batches, whatever
+            the number of threads and workers. Checkpoints hold it, and a resumed run compares it.
     """
 
     dataset: grain.MapDataset
@@ -52,18 +52,18 @@ def training_data(
     """Endless shuffled batches: each epoch a permutation of the images, with new crops and masks.
 
     Args:
-      images: section `data`.
-      masks: section `masks`.
-      seed: of the order, the crops and the masks; 0 to 2**32 - 1.
-      batch_size: examples in a batch of all processes together.
-      process_index: which part of each batch this process makes.
-      process_count: into how many parts a batch is divided.
+        images: section `data`.
+        masks: section `masks`.
+        seed: of the order, the crops and the masks; 0 to 2**32 - 1.
+        batch_size: examples in a batch of all processes together.
+        process_index: the part of each batch that this process makes.
+        process_count: number of parts of a batch.
 
     Returns:
-      The dataset of this process, and the fingerprint, which is the same in every process.
+        The dataset of this process, and the fingerprint, which is the same in every process.
 
     Raises:
-      UserError: a source is missing or unusable, or `batch_size` does not divide.
+        UserError: a source is missing or unusable, or `batch_size` does not divide.
     """
     if batch_size < 1 or batch_size % process_count:
         raise UserError(
@@ -97,20 +97,20 @@ def evaluation_dataset(
     """The held-out examples, in a fixed order, each fixed by the seed and its index.
 
     Beside `image` and `mask`, a batch holds what identifies its examples: `index` int (N,), and the
-    strings `image_name` and `mask_name` (N,). An image that can't be read is never replaced. With
-    more examples than images the images come round again, with other masks and, for
-    `data.evaluation_crop = 'random'`, other crops.
+    strings `image_name` and `mask_name` (N,). An image that can't be read is never replaced. If
+    there are more examples than images, the images are repeated with other masks and, for
+    `data.evaluation_crop = 'random'`, with other crops.
 
     Args:
-      images: section `data`.
-      masks: section `masks`.
-      seed: of random crops and generated masks; 0 to 2**32 - 1.
-      count: number of examples; 0 = every image once.
-      batch_size: examples in a batch; the last one may be smaller.
+        images: section `data`.
+        masks: section `masks`.
+        seed: of random crops and generated masks; 0 to 2**32 - 1.
+        count: number of examples; 0 = every image once.
+        batch_size: examples in a batch; the last one may be smaller.
 
     Raises:
-      UserError: a source is missing or unusable, or a number is out of range. Reading a batch
-        raises it, too: a file has become unreadable; the message names it.
+        UserError: a source is missing or unusable, or a number is out of range. Reading a batch
+            raises it, too: a file has become unreadable; the message names it.
     """
     if count < 0 or batch_size < 1:
         raise UserError(f"count must be 0 or more and batch_size 1 or more: {count}, {batch_size}")
@@ -135,9 +135,9 @@ def iterate(
     Resuming by position is right for any number of workers, which a saved grain iterator is not.
 
     Args:
-      dataset: of batches.
-      loader: section `loader`.
-      start: the first batch, that is the number of steps already done.
+        dataset: of batches.
+        loader: section `loader`.
+        start: the first batch, that is the number of steps already done.
     """
     reading = grain.ReadOptions(loader.threads, max(loader.prefetch, loader.threads))
     batches = dataset[start:].to_iter_dataset(reading)
@@ -152,8 +152,8 @@ def iterate(
 class _Shuffle:
     """A new permutation each epoch.
 
-    grain's own `shuffle` looks for each index by walking a cycle of 2**16 positions, which for a
-    few images is more work than making the example.
+    grain's own `shuffle` finds each index by walking a cycle of 2**16 positions; for a few images
+    that is more work than making the example.
     """
 
     seed: int

@@ -1,13 +1,14 @@
 """Random access to images: `len(source)` and `source[index]`, uint8 (H, W, 3) RGB of any size.
 
-A source's repr tells which images it holds in which order and never where they lie, so it is the
-same after the data moved to another folder.
+The repr of a source identifies its images and their order but not their location: it stays the
+same when the data moves to another folder.
 """
 
 import functools
 from typing import Protocol
 
 import numpy as np
+from absl import logging
 
 from madf_jax.data.folder_source import FolderSource
 from madf_jax.data.options import ImageOptions
@@ -21,7 +22,7 @@ PHOTOS = {
 
 
 class ImageSource(Protocol):
-    """What the pipeline asks of a source."""
+    """A source of images, as the pipeline uses it."""
 
     def __len__(self) -> int:
         """Number of images."""
@@ -30,20 +31,20 @@ class ImageSource(Protocol):
         """Image `index`, uint8 (H, W, 3) RGB."""
 
     def name(self, index: int) -> str:
-        """What reports call image `index`; no two images of a source share a name."""
+        """Name of image `index` in reports, unique within the source."""
 
 
 class PhotoSource:
-    """Real color photographs that come with scikit-image and scikit-learn: nothing to download.
+    """Color photographs that come with scikit-image and scikit-learn, without a download.
 
-    Split by image, never by crop. Licences:
+    Split by image, never by crop. Licenses:
       astronaut (NASA), rocket (SpaceX), hubble_deep_field (NASA/ESA), retina (Häggström 2014),
       coffee (Rachel Michetti), chelsea (Stefan van der Walt): CC0 or public domain.
       china by danielbuechele and flower by vultilion, both on Flickr: CC BY 2.0,
       https://creativecommons.org/licenses/by/2.0/.
 
     Args:
-      split: 'train' (6 photographs) or 'held_out' (2).
+        split: 'train' (6 photographs) or 'held_out' (2).
     """
 
     def __init__(self, split: str) -> None:
@@ -66,25 +67,30 @@ class PhotoSource:
 
 
 def open_images(options: ImageOptions, *, training: bool) -> ImageSource:
-    """Opens the source that section `data` names.
+    """Opens the source that section `data` names, and logs what was found.
 
     Args:
-      options: the section.
-      training: the training images, else the held-out ones.
+        options: the section.
+        training: the training images, else the held-out ones.
 
     Raises:
-      UserError: the source is missing or unusable.
+        UserError: the source is missing or unusable.
     """
     if options.source == "photos":
-        return PhotoSource("train" if training else "held_out")
+        photos = PhotoSource("train" if training else "held_out")
+        logging.info("data.source=photos: %d photographs: %s", len(photos), ", ".join(photos.names))
+        return photos
     if options.source == "tfds":
         split = options.train_split if training else options.evaluation_split
-        return TfdsSource(options.tfds_name, split, options.tfds_dir)
+        records = TfdsSource(options.tfds_name, split, options.tfds_dir)
+        logging.info("data.tfds_name=%s: %d images in %s", records.dataset, len(records), split)
+        return records
     key = "train_path" if training else "evaluation_path"
     directory = getattr(options, key)
     if not directory:
         raise UserError(f"data.source = 'folder' needs data.{key}, a folder of images")
-    # What is shrunk afterwards need not be decoded whole; held-out images are, to be exact.
+    # Training images are shrunk anyway, so they may be decoded at reduced size; held-out ones are
+    # scored and decoded in full.
     at_least = options.resize_max if training else 0
     return FolderSource(
         directory,

@@ -1,13 +1,13 @@
-"""One image of any size to one square: uint8 (H, W, 3) in, uint8 (S, S, 3) out.
+"""One image of any size in, one square out: uint8 (H, W, 3) to uint8 (S, S, 3).
 
-A crop is placed on the image's own pixels and only then resized: the same as resizing first, but
-for the rounding of its place, and many times cheaper for a large image.
+A crop is cut at the image's own resolution and resized afterwards. Up to the rounding of its
+position this equals resizing first, and it is many times cheaper for large images.
 """
 
 import cv2
 import numpy as np
 
-# Images are made by many threads already.
+# The pipeline already runs in many threads.
 cv2.setNumThreads(1)
 
 
@@ -21,21 +21,21 @@ def random_crop(
     flip: bool,
     channel_jitter: float = 0.0,
 ) -> np.ndarray:
-    """Resizes the shorter side to a drawn length, crops a square anywhere, mirrors half of them.
+    """A random square crop at a random scale; half of the crops are mirrored.
 
     Args:
-      image: uint8 (H, W, 3).
-      rng: consumed: length, top, left, flip, colors.
-      size: S in pixels, at most `resize_min`.
-      resize_min: shortest length of the resized shorter side.
-      resize_max: longest, included.
-      flip: mirror left and right with probability one half.
-      channel_jitter: swap the channels at random and scale each by a factor drawn from
-        [1 - this, 1]; 0 leaves colors alone. For few photographs: a network that never saw a hue
-        fills holes in it with one that it saw.
+        image: uint8 (H, W, 3).
+        rng: draws length, top, left, flip and colors, in this order.
+        size: S in pixels, at most `resize_min`.
+        resize_min: least length that the shorter side is resized to, drawn uniformly.
+        resize_max: greatest length, inclusive.
+        flip: mirror left and right with probability one half.
+        channel_jitter: permute the channels at random and scale each by a factor drawn from
+            [1 - this, 1]; 0 keeps the colors. For small sets of photographs: a network fills holes
+            with hues that it has seen in training.
 
     Returns:
-      uint8 (S, S, 3).
+        uint8 (S, S, 3).
     """
     shorter = int(rng.integers(resize_min, resize_max, endpoint=True))
     height, width = image.shape[:2]
@@ -59,12 +59,12 @@ def center_crop(image: np.ndarray, rng: np.random.Generator, *, size: int) -> np
 
 
 def squash(image: np.ndarray, rng: np.random.Generator, *, size: int) -> np.ndarray:
-    """The whole image as (S, S, 3), as the PyTorch reference tests; `rng` is not used."""
+    """The whole image as (S, S, 3), as in the reference's tests; `rng` is not used."""
     return _resized(image, size)
 
 
 def _resized(region: np.ndarray, size: int) -> np.ndarray:
-    """Mean over the area where a side shrinks, then cubic where one grows; a copy in any case."""
+    """Averages over areas along sides that shrink, interpolates cubically if one grows; a copy."""
     height, width = region.shape[:2]
     if min(height, width) < size < max(height, width):
         within = (min(width, size), min(height, size))

@@ -117,7 +117,7 @@ def test_out_of_memory_is_not_the_fault_of_the_image(tmp_path, monkeypatch, erro
         raise error
 
     monkeypatch.setattr(Image.Image, "load", load)
-    with pytest.raises(UserError, match=r"a\.png: out of memory while it was decoded") as caught:
+    with pytest.raises(UserError, match=r"a\.png: out of memory while decoding it") as caught:
         read(tmp_path / "a.png")
     assert not isinstance(caught.value, ImageError)
 
@@ -132,7 +132,7 @@ def test_memory_that_the_system_refuses_is_reported_as_that(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stderr.splitlines()[-1].endswith(
-        "UserError: large.png: out of memory while it was decoded"
+        "UserError: large.png: out of memory while decoding it"
     )
 
 

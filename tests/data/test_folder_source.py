@@ -132,7 +132,7 @@ def test_want_of_memory_skips_no_image(folder, monkeypatch):
 
     monkeypatch.setattr(Image.Image, "load", load)
     for read in (lambda: source[0], lambda: FolderSource(folder)):
-        with pytest.raises(UserError, match="out of memory while it was decoded"):
+        with pytest.raises(UserError, match="out of memory while decoding it"):
             read()
 
 

@@ -35,7 +35,7 @@ def test_sixteen_bit_gray_is_scaled_not_clipped(tmp_path, suffix):
 
 def test_floating_point_pixels_are_refused(tmp_path):
     Image.fromarray(np.ones((40, 40), np.float32)).save(tmp_path / "a.tif")
-    with pytest.raises(UserError, match=r"a\.tif: has floating-point pixels, .*8 or 16 bits"):
+    with pytest.raises(UserError, match=r"a\.tif: has floating-point pixels .*8 or 16 bits"):
         read_image(tmp_path / "a.tif")
 
 

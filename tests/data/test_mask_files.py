@@ -119,7 +119,7 @@ def test_a_part_cut_out_of_a_photograph_is_black():
 )
 def test_what_can_be_read_two_ways_is_refused_with_what_was_found(image, found):
     suffix = "TIFF" if image.dtype == np.float32 else "PNG"
-    with pytest.raises(ImageError, match=f"^mask: what is black and what is white .*{found}"):
+    with pytest.raises(ImageError, match=f"^mask: it is ambiguous .*{found}"):
         read(image, suffix)
 
 

@@ -74,7 +74,7 @@ def test_a_folder_that_is_nearly_all_hole_is_warned_about(folder, caplog):
     assert not caplog.records
     MaskFolder(folder, "white")
     (record,) = caplog.records
-    assert "white is taken as the hole" in record.getMessage()
+    assert "white marks the hole" in record.getMessage()
     assert "masks.hole = 'black'" in record.getMessage()
 
 
@@ -83,7 +83,7 @@ def test_a_folder_that_is_nearly_all_hole_is_warned_about(folder, caplog):
 def test_masks_of_one_color_each_are_refused_without_advice_that_leads_back(tmp_path, hole, values):
     for index, value in enumerate(values):
         Image.new("L", (64, 64), value).save(tmp_path / f"{index}.png")
-    with pytest.raises(UserError, match=r"none of the \d masks looked at has both") as caught:
+    with pytest.raises(UserError, match=r"none of the \d masks inspected has both") as caught:
         MaskFolder(tmp_path, hole, key="masks.train_path")
     message = str(caught.value)
     white = sum(value > 127 for value in values)
@@ -117,7 +117,7 @@ def test_photographs_among_masks_are_reported(folder, caplog):
     Image.fromarray(PhotoSource("train")[0]).save(folder / "9\nphoto.png")
     MaskFolder(folder)
     (record,) = caplog.records
-    assert "1 of 4 masks looked at have many gray levels" in record.getMessage()
+    assert "1 of 4 masks inspected have as many gray levels as photographs" in record.getMessage()
     assert r"9\nphoto.png" in record.getMessage()
 
 

@@ -1,7 +1,11 @@
+import logging as std_logging
+
 import numpy as np
 import pytest
+from absl import logging
 
-from madf_jax.data.sources import PHOTOS, PhotoSource
+from madf_jax.data.options import ImageOptions
+from madf_jax.data.sources import PHOTOS, PhotoSource, open_images
 
 
 def test_photographs_of_training_and_evaluation_are_disjoint():
@@ -21,3 +25,10 @@ def test_photographs_are_kept_in_memory_and_cannot_be_changed():
 
 def test_photographs_have_names():
     assert PhotoSource("held_out").name(1) == "flower"
+
+
+def test_how_many_photographs_there_are_is_logged(caplog):
+    logging.set_verbosity(logging.INFO)
+    caplog.set_level(std_logging.INFO)
+    open_images(ImageOptions(), training=False)
+    assert caplog.messages == ["data.source=photos: 2 photographs: chelsea, flower"]
