@@ -49,7 +49,7 @@ class MemoryBudget:
 
     @contextlib.contextmanager
     def hold(self, count: int) -> Iterator[None]:
-        """Holds `count` bytes inside a `with` block. Never nested: a thread would wait for itself."""
+        """Holds `count` bytes in a `with` block. Never nested: a thread would wait for itself."""
         count = min(count, self.limit)
         with self._turn, self._changed:
             self._changed.wait_for(lambda: self._held + count <= self.limit)

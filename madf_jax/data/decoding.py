@@ -6,6 +6,7 @@ and whatever a decoder raises becomes a one-line error that starts with the file
 
 import contextlib
 import io
+import os
 import stat
 import warnings
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ from typing import BinaryIO
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from madf_jax.data.metadata import without_metadata
+from madf_jax.data.metadata import MOST_BYTES, can_strip, without_metadata
 from madf_jax.errors import UserError
 from madf_jax.memory import MemoryBudget
 
@@ -56,8 +57,8 @@ def opened(file: Path | BinaryIO, name: str | None) -> Iterator[Image.Image]:
     shown = name or str(file)
     try:
         with contextlib.ExitStack() as stack:
-            if isinstance(file, Path):
-                file = stack.enter_context(_open_regular(file))
+            if isinstance(file, str | os.PathLike):
+                file = stack.enter_context(_open_regular(Path(file)))
             yield _identify(file)
     except UserError as error:
         raise type(error)(f"{shown}: {Exception.__str__(error)}") from None
@@ -152,10 +153,15 @@ def _identify(stream: BinaryIO) -> Image.Image:
 def _identify_bare(stream: BinaryIO, error: Exception) -> Image.Image:
     """Opens the image without its metadata; raises `error` if there is none to drop."""
     stream.seek(0)
-    bare = without_metadata(stream.read())
-    if bare is None:
+    encoded = stream.read(16)
+    if can_strip(encoded):  # nothing else is worth reading whole
+        encoded += stream.read(MOST_BYTES)
+    if not can_strip(encoded) or len(encoded) > MOST_BYTES:
         raise error
-    return Image.open(io.BytesIO(bare), formats=_FORMATS)
+    try:
+        return Image.open(io.BytesIO(without_metadata(encoded)), formats=_FORMATS)
+    except UnidentifiedImageError:
+        raise OSError("damaged header") from error
 
 
 def _is_out_of_memory(error: Exception) -> bool:

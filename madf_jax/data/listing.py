@@ -125,15 +125,20 @@ class _Walk:
 
     def __iter__(self) -> Iterator[list[str]]:
         folders, links = [""], list[str]()  # links: a heap, for a fixed order
+        in_links = False
         while folders or links:
+            in_links = in_links or not folders
             folder = folders.pop() if folders else heapq.heappop(links)
             try:
-                if self._is_new(folder):
+                # Real folders are all different, also where a file system has no unique numbers.
+                if self._is_new(folder) or not in_links:
                     names, inner, linked = self._scan(folder)
                     folders += inner
                     for link in linked:
                         heapq.heappush(links, link)
                     yield names
+                else:
+                    self._repeated += 1
             except OSError as error:
                 self.unlisted.append(f"{folder}: {error.strerror or error}")
 
@@ -158,11 +163,9 @@ class _Walk:
     def _is_new(self, folder: str) -> bool:
         found = os.stat(self._directory / folder)
         identity = (found.st_dev, found.st_ino)
-        if identity in self._seen:
-            self._repeated += 1
-            return False
+        is_new = identity not in self._seen
         self._seen.add(identity)
-        return True
+        return is_new
 
     def _scan(self, folder: str) -> tuple[list[str], list[str], list[str]]:
         """Names of image files, of folders and of links to folders in one folder."""

@@ -14,23 +14,27 @@ _ADOBE, _SCAN = 0xEE, 0xDA  # JPEG markers: how colors are encoded, start of the
 _WITHOUT_LENGTH = (0x01, *range(0xD0, 0xD8))
 
 
-def without_metadata(encoded: bytes) -> bytes | None:
+MOST_BYTES = 2**26  # of a file whose metadata is worth stripping
+
+
+def can_strip(first_bytes: bytes) -> bool:
+    """Whether a file that starts like this is of a format that `without_metadata` knows."""
+    return first_bytes.startswith((_PNG, _JPEG))
+
+
+def without_metadata(encoded: bytes) -> bytes:
     """Drops text, color profiles, thumbnails and all else that is not pixels from a PNG or JPEG.
 
     The rest is copied verbatim, checksums included: a file with damaged pixels stays damaged. EXIF
     data is kept for its orientation, since decoders parse it only on request.
 
     Args:
-        encoded: the whole file, untrusted.
+        encoded: the whole file, untrusted, of a format that `can_strip` confirms.
 
     Returns:
-        The smaller file, or None for other formats.
+        The smaller file.
     """
-    if encoded.startswith(_PNG):
-        return _bare_png(encoded)
-    if encoded.startswith(_JPEG):
-        return _bare_jpeg(encoded)
-    return None
+    return _bare_png(encoded) if encoded.startswith(_PNG) else _bare_jpeg(encoded)
 
 
 def _bare_png(encoded: bytes) -> bytes:

@@ -117,6 +117,13 @@ def test_a_folder_linked_twice_is_listed_once_under_the_first_name(tmp_path):
     assert list_images(tmp_path / "images").names == ["a.png", "first/x.png"]
 
 
+def test_real_folders_are_listed_where_a_file_system_numbers_nothing(tmp_path, monkeypatch):
+    touch(tmp_path, "a/x.png", "b/y.png", "c/d/z.png")
+    same = os.stat(tmp_path)
+    monkeypatch.setattr(listing.os, "stat", lambda path: same)
+    assert list_images(tmp_path).names == ["a/x.png", "b/y.png", "c/d/z.png"]
+
+
 def test_links_to_files_and_what_cannot_be_read_are_left_to_the_reader(tmp_path):
     touch(tmp_path, "a.png")
     (tmp_path / "link.png").symlink_to("a.png")

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
 
+from madf_jax.data import decoding
 from madf_jax.data.images import image_size, read_image
-from madf_jax.data.metadata import without_metadata
+from madf_jax.data.metadata import can_strip, without_metadata
 from madf_jax.errors import UserError
 
 RGB = np.random.default_rng(0).integers(0, 256, (40, 50, 3), np.uint8)
@@ -109,8 +110,8 @@ def test_a_jpeg_with_a_bad_header_of_an_application_is_read(tmp_path):
     ("bad", "reason"),
     [
         (with_chunk(LONG_TEXT)[:-900], "truncated"),
-        (encoded()[:29] + bytes(4) + encoded()[33:], "not a JPEG"),  # checksum of the header
-        (with_chunk(chunk(b"tRNS", b"123456", 5)), "not a JPEG"),
+        (encoded()[:29] + bytes(4) + encoded()[33:], "damaged header"),  # its checksum
+        (with_chunk(chunk(b"tRNS", b"123456", 5)), "damaged header"),
         (encoded("JPEG")[:-500], "truncated"),
     ],
 )
@@ -120,13 +121,23 @@ def test_damaged_pixels_stay_damaged(tmp_path, bad, reason):
         read_image(tmp_path / "a.png")
 
 
+def test_large_files_and_those_of_other_formats_are_not_read_whole(tmp_path, monkeypatch):
+    (tmp_path / "other.png").write_bytes(b"no image" * 1000)
+    (tmp_path / "large.png").write_bytes(GOOD["long compressed text"])
+    monkeypatch.setattr(decoding, "MOST_BYTES", 1000)
+    monkeypatch.setattr(decoding, "without_metadata", lambda _: pytest.fail("stripped"))
+    for name, reason in {"other.png": "not a JPEG", "large.png": "broken or truncated"}.items():
+        with pytest.raises(UserError, match=f"{name}: {reason}"):
+            read_image(tmp_path / name)
+
+
 def test_no_bytes_make_it_fail_or_grow():
     generator = np.random.default_rng(0)
     for good in (GOOD["text with a bad checksum"], encoded("JPEG", exif=TURNED, comment=b"x" * 9)):
         for cut in range(0, len(good), 97):
-            assert len(without_metadata(good[: cut + 8]) or b"") <= cut + 8
+            assert len(without_metadata(good[: cut + 8])) <= cut + 8
         for _ in range(300):
             damaged = bytearray(good)
             damaged[int(generator.integers(8, 400))] = int(generator.integers(256))
             assert len(without_metadata(bytes(damaged))) <= len(good)
-    assert without_metadata(b"BM whatever") is None
+    assert not can_strip(b"BM whatever")
