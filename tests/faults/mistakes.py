@@ -71,6 +71,25 @@ def folder(named: tuple[str, ...], prepare: Callable[[Path], object], **flags: s
     return Mistake({**source, **changes}, named, lambda here: prepare(here / "images"))
 
 
+def save(path: Path, pixels: np.ndarray) -> None:
+    """Saves an image."""
+    Image.fromarray(pixels).save(path)
+
+
+def masks(files: dict[str, np.ndarray], *named: str) -> Mistake:
+    """Something wrong with a folder of masks; without files, it holds a FIFO."""
+
+    def prepare(here: Path) -> None:
+        (here / "masks").mkdir()
+        for name, pixels in files.items():
+            save(here / "masks" / name, pixels)
+        if not files:
+            os.mkfifo(here / "masks/fifo.png")
+
+    flags = {"masks.source": "folder", "masks.train_path": "{here}/masks"}
+    return Mistake(flags, named, prepare)
+
+
 def weights(name: str, content: bytes, *named: str) -> Mistake:
     """A file of weights that is none."""
     return Mistake(
@@ -244,6 +263,33 @@ MISTAKES = {
         {"masks.source": "folder", "masks.train_path": "{here}", "masks.evaluation_path": "{here}"},
         ("no images found",),
     ),
+    "masks of one color": masks({"0.png": np.zeros((40, 40), np.uint8)}, "all black"),
+    "labels as masks": masks({"0.png": np.tril(np.full((40, 40), 2, np.uint8))}, "0.png", "2 ("),
+    "colors as masks": masks({"0.png": np.eye(3, dtype=np.uint8)[None] * 255}, "0.png", "(255, 0"),
+    "transparent mask": masks({"0.png": np.zeros((40, 40, 4), np.uint8)}, "0.png", "transparent"),
+    "FIFO as mask": masks({}, "fifo.png", "FIFO"),
+    "FIFO as image": folder(
+        ("fifo.png",),
+        lambda at: (images(4, at), os.mkfifo(at / "fifo.png")),
+        data__bad_files="refuse",
+    ),
+    "floating-point image": folder(
+        ("float.tif", "floating-point"),
+        lambda at: (images(4, at), save(at / "float.tif", np.ones((40, 40), np.float32))),
+        data__bad_files="refuse",
+    ),
+    "images in a bucket": folder(("gs://b/r", "local"), Path.mkdir, data__train_path="gs://b/r"),
+    "masks in a bucket": value(
+        "masks.train_path", "s3://b/r", "s3://b/r", "local", **{"masks.source": "folder"}
+    ),
+    "tfds in a bucket": value(
+        *("data.tfds_name", "celeb_a", "data.tfds_dir=gs://b/r"),
+        **{"data.source": "tfds", "data.tfds_dir": "gs://b/r"},
+    ),
+    "images of nobody": folder(
+        ("~nobody-of-this-name",), Path.mkdir, data__train_path="~nobody-of-this-name/x"
+    ),
+    "name too long": folder(("too long",), Path.mkdir, data__train_path="n" * 300),
     "no weights": value("init.weights", "{here}/none.npz", "none.npz"),
     "weights of no kind": weights("weights.txt", b"hello"),
     "text as npz": weights("weights.npz", b"hello"),
