@@ -279,16 +279,6 @@ MISTAKES = {
         data__bad_files="refuse",
     ),
     "images in a bucket": folder(("gs://b/r", "local"), Path.mkdir, data__train_path="gs://b/r"),
-    "masks in a bucket": value(
-        "masks.train_path", "s3://b/r", "s3://b/r", "local", **{"masks.source": "folder"}
-    ),
-    "tfds in a bucket": value(
-        *("data.tfds_name", "celeb_a", "data.tfds_dir=gs://b/r"),
-        **{"data.source": "tfds", "data.tfds_dir": "gs://b/r"},
-    ),
-    "images of nobody": folder(
-        ("~nobody-of-this-name",), Path.mkdir, data__train_path="~nobody-of-this-name/x"
-    ),
     "name too long": folder(("too long",), Path.mkdir, data__train_path="n" * 300),
     "no weights": value("init.weights", "{here}/none.npz", "none.npz"),
     "weights of no kind": weights("weights.txt", b"hello"),
