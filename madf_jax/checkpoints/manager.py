@@ -4,9 +4,9 @@ import contextlib
 import dataclasses
 import shutil
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -21,6 +21,7 @@ from madf_jax.errors import UserError
 from madf_jax.files import system_errors
 from madf_jax.state.train_state import TrainState
 
+T = TypeVar("T")
 METRIC = "psnr"
 _DIRECTORY = "checkpoints"
 _NAMED = 5
@@ -172,10 +173,18 @@ class Checkpoints:
             UserError: the checkpoint holds other arrays than `abstract`, so it belongs to another
             config; it can't be read now, though it may be whole; or every one is damaged.
         """
+        return self.newest(lambda step: self._restore(step, abstract))
+
+    def newest(self, read: Callable[[int], T]) -> T | None:
+        """Reads the newest checkpoint that is whole, as `restore` does, with another function.
+
+        Args:
+            read: of the checkpoint of a step; raises anything but UserError if it is damaged.
+        """
         steps, damaged = sorted(self._manager.all_steps(), reverse=True), []
         for step in steps:
             try:
-                restored = self._restore(step, abstract)
+                restored = read(step)
             except (UserError, MemoryError, jax.errors.JaxRuntimeError):
                 raise  # out of memory is no damage
             except Exception as error:  # damaged files make Orbax raise almost anything
@@ -200,6 +209,20 @@ class Checkpoints:
             )
         return None
 
+    @property
+    def steps(self) -> list[int]:
+        """Steps of the checkpoints, in order."""
+        return sorted(self._manager.all_steps())
+
+    @property
+    def best_step(self) -> int | None:
+        """Step of the checkpoint with the best validation; None before the first validation."""
+        return self._manager.best_step()
+
+    def path(self, step: int) -> Path:
+        """Directory of the checkpoint of a step."""
+        return self._directory / str(step)
+
     def _set_aside(self, steps: list[int]) -> None:
         """Renames checkpoints, so that their steps can be saved again and nothing is lost."""
         if jax.process_index() == 0:
@@ -213,7 +236,7 @@ class Checkpoints:
     def _restore(self, step: int, abstract: TrainState) -> Restored:
         facts = self._manager.restore(step, args=ocp.args.Composite(facts=ocp.args.JsonRestore()))
         facts = facts["facts"]
-        _check_arrays(self._directory / str(step), facts["arrays"], describe(abstract))
+        require_arrays(self._directory / str(step), facts["arrays"], describe(abstract))
         args = ocp.args.Composite(state=ocp.args.StandardRestore(abstract))
         state = self._manager.restore(step, args=args)["state"]
         if digest(state) != facts["digest"]:
@@ -304,7 +327,12 @@ def _checksum(x: jax.Array) -> jax.Array:
     return jnp.sum(words * factors, dtype=jnp.uint32)
 
 
-def _check_arrays(path: Path, saved: dict[str, str], wanted: dict[str, str]) -> None:
+def require_arrays(path: Path, saved: dict[str, str], wanted: dict[str, str]) -> None:
+    """Compares what `describe` says of a checkpoint with what a config needs.
+
+    Raises:
+        UserError: they differ; the message names the first arrays.
+    """
     if saved == wanted:
         return
     names = [name for name in sorted({*saved, *wanted}) if saved.get(name) != wanted.get(name)]

@@ -69,4 +69,4 @@ def _restore(setup: Setup, workdir: Path) -> tuple[int, Any]:
     if restored is None:
         raise UserError(f"--workdir={workdir} holds no checkpoint; train a run there first")
     logging.info("Evaluating step %d of %s", restored.step, workdir)
-    return restored.step, restored.state.best_variables
+    return restored.step, restored.state.inference_variables

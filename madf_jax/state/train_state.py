@@ -35,10 +35,23 @@ class TrainState(flax.struct.PyTreeNode):
     skipped_in_row: jax.Array
 
     @property
-    def best_variables(self) -> dict[str, Any]:
-        """What evaluation uses: the averaged parameters if there are any, and the statistics."""
-        params = self.params if self.ema is None else self.ema
-        return {"params": params, "batch_stats": self.batch_stats}
+    def inference_variables(self) -> dict[str, Any]:
+        """The variables that paint, by `inference_fields`."""
+        fields = inference_fields(averaged=self.ema is not None)
+        return {collection: getattr(self, field) for collection, field in fields.items()}
+
+
+def inference_fields(*, averaged: bool) -> dict[str, str]:
+    """Which fields of a state paint, by collection of the network's variables.
+
+    This is the one rule for what is validated, evaluated and used for inference: the averaged
+    parameters of a run that averages them (`training.ema_decay`), else those that are trained; and
+    the running statistics.
+
+    Args:
+        averaged: whether the state holds an average.
+    """
+    return {"params": "ema" if averaged else "params", "batch_stats": "batch_stats"}
 
 
 def init_variables(network: MADF, key: jax.Array) -> dict[str, Any]:

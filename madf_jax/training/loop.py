@@ -175,13 +175,15 @@ class _Validation:
     def score(self, state: TrainState) -> float:
         """Mean PSNR of the composites, decibels."""
         batches = iterate(self._dataset, self._loader)
-        return mean_psnr(self._painter, _local(state.best_variables), batches, self._batch_size)
+        return mean_psnr(
+            self._painter, _local(state.inference_variables), batches, self._batch_size
+        )
 
     def images(self, state: TrainState) -> np.ndarray:
         """A grid (H, W, 3), uint8: masked, output, composite, original."""
         batch = self._dataset[0]
         image, mask = batch["image"][:_SHOWN], batch["mask"][:_SHOWN]
-        output, composite = self._painter(_local(state.best_variables), image, mask)
+        output, composite = self._painter(_local(state.inference_variables), image, mask)
         masked = np.where(mask > 0, image, np.uint8(128))
         return image_rows(masked, output, composite, image)
 

@@ -98,8 +98,8 @@ def test_the_averaged_parameters_are_the_best_if_there_are_any():
         skipped=zero,
         skipped_in_row=zero,
     )
-    assert state.best_variables["params"] is zero
-    assert state.replace(ema=one).best_variables == {"params": one, "batch_stats": "stats"}
+    assert state.inference_variables["params"] is zero
+    assert state.replace(ema=one).inference_variables == {"params": one, "batch_stats": "stats"}
 
 
 def test_values_out_of_range_surface_from_their_section(config):

@@ -1,0 +1,65 @@
+"""Reading what paints from a checkpoint, and nothing of the optimizer's state."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+
+from madf_jax.checkpoints.manager import describe, digest, require_arrays
+from madf_jax.state.train_state import inference_fields
+
+
+@dataclasses.dataclass(frozen=True)
+class InferenceVariables:
+    """What paints.
+
+    Attributes:
+        step: of the checkpoint.
+        variables: `params` and `batch_stats` of the network.
+        averaged: whether `params` is the average of the parameters over the steps.
+    """
+
+    step: int
+    variables: dict[str, Any]
+    averaged: bool
+
+
+def read_variables(path: Path, abstract: Any) -> InferenceVariables:
+    """Reads the variables that `inference_fields` names, onto the host.
+
+    Args:
+        path: of a checkpoint, `workdir/checkpoints/STEP`.
+        abstract: shapes and dtypes of the network's `params` and `batch_stats`.
+
+    Returns:
+        The variables in the form of `abstract`, as NumPy arrays.
+
+    Raises:
+        UserError: the checkpoint holds another network.
+        ValueError: the bytes of one of these arrays are not those that were saved. Damaged files
+            make Orbax raise almost anything else.
+    """
+    facts = ocp.JsonCheckpointHandler().restore(path / "facts", args=ocp.args.JsonRestore())
+    averaged = any(name.startswith("ema/") for name in facts["arrays"])
+    fields = inference_fields(averaged=averaged)
+    wanted = {fields[collection]: tree for collection, tree in abstract.items()}
+    saved = {
+        name: form for name, form in facts["arrays"].items() if name.partition("/")[0] in wanted
+    }
+    require_arrays(path, saved, describe(wanted))
+    state = ocp.PyTreeCheckpointHandler().restore(
+        path / "state",
+        args=ocp.args.PyTreeRestore(
+            item=wanted,
+            restore_args=jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), wanted),
+            partial_restore=True,
+        ),
+    )
+    checksums = dict(zip(facts["arrays"], facts["digest"], strict=True))
+    if digest(state) != [checksums[name] for name in describe(state)]:
+        raise ValueError("its bytes are not those that were saved")
+    variables = {collection: state[field] for collection, field in fields.items()}
+    return InferenceVariables(int(path.name), variables, averaged)
