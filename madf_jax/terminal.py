@@ -1,7 +1,12 @@
 """What reaches the terminal: which log lines are shown, and names of files without surprises."""
 
 import argparse
+import contextlib
 import logging as std_logging
+import os
+import signal
+import sys
+from collections.abc import Iterator
 
 from absl import logging
 
@@ -21,6 +26,24 @@ def show_own_lines() -> None:
     # Orbax logs fifty lines for each checkpoint, jax one for each backend that is not there.
     logging.get_absl_handler().addFilter(_is_shown)
     logging.get_absl_handler().addFilter(_escape_arguments)
+
+
+@contextlib.contextmanager
+def quiet_broken_pipe() -> Iterator[None]:
+    """Ends the program without a word if the reader of its output has gone, as `| head` does.
+
+    Raises:
+        SystemExit: with the status that the signal SIGPIPE gives other programs.
+    """
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Python flushes again at its end.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for stream in (sys.stdout, sys.stderr):
+            os.dup2(nowhere, stream.fileno())
+        sys.exit(128 + signal.SIGPIPE)
 
 
 def quiet_orbax() -> None:

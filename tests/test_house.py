@@ -95,7 +95,7 @@ def test_train_is_keyword_only_without_a_default(path):
         "madf_jax.metrics.image_quality madf_jax.inference.classical",
         "madf_jax.data.pipeline madf_jax.weights.entry madf_jax.weights.vgg",
         "madf_jax.config.sections madf_jax.checkpoints.manager madf_jax.training.step",
-        "madf_jax.evaluation.loop madf_jax.training.loop madf_jax.benchmark.run",
+        "madf_jax.evaluation.evaluate madf_jax.training.loop madf_jax.benchmark.run",
     ],
 )
 def test_importing_loads_no_heavy_framework(modules):

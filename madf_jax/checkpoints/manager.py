@@ -209,6 +209,23 @@ class Checkpoints:
             )
         return None
 
+    def at(self, step: int, read: Callable[[int], T]) -> T:
+        """Reads the checkpoint of a step, and no other in its place.
+
+        Args:
+            step: one of `steps`.
+            read: as in `newest`.
+
+        Raises:
+            UserError: it is damaged, or `read` raised it.
+        """
+        try:
+            return read(step)
+        except (UserError, MemoryError, jax.errors.JaxRuntimeError):
+            raise
+        except Exception as error:  # damaged files make Orbax raise almost anything
+            raise UserError(f"{self.path(step)}: is damaged: {_line(error)}") from None
+
     @property
     def steps(self) -> list[int]:
         """Steps of the checkpoints, in order."""

@@ -1,40 +1,49 @@
-"""Filling holes without learning: what a network must beat."""
+"""Filling holes without learning: what a network must beat. Each method is an `Inpaint`."""
 
 import cv2
 import numpy as np
 
+from madf_jax.inference.inpaint import Inpaint, composite
+
 _RADIUS = 3
+_MID_GRAY = 128
 
 
-def mean_fill(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Fills the hole with the mean color of the known pixels (mid-gray if there are none).
+def mean_fill(images: np.ndarray, masks: np.ndarray) -> np.ndarray:
+    """Fills the hole of each image with the mean color of its known pixels.
 
-    Args:
-        image: (H, W, 3), uint8, RGB; pixels under the hole are not read.
-        mask: (H, W, 1), uint8, 1 = known.
-
-    Returns:
-        (H, W, 3), uint8, the composite.
+    Mid-gray where no pixel is known. Shapes and dtypes as `Inpaint` has them.
     """
-    known = mask[..., 0] > 0
-    color = image[known].mean(axis=0).round() if known.any() else np.full(3, 128)
-    return np.where(mask > 0, image, color.astype(np.uint8))
+    return composite(images, np.stack(list(map(_mean_color, images, masks))), masks)
 
 
-def telea(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """OpenCV's fast marching method (Telea, 2004), radius 3; otherwise as `mean_fill`."""
-    return _inpaint(image, mask, cv2.INPAINT_TELEA)
+def telea(images: np.ndarray, masks: np.ndarray) -> np.ndarray:
+    """OpenCV's fast marching method (Telea, 2004), radius 3."""
+    return _inpaint(images, masks, cv2.INPAINT_TELEA)
 
 
-def navier_stokes(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """OpenCV's Navier-Stokes method (Bertalmio et al., 2001), radius 3; else as `mean_fill`."""
-    return _inpaint(image, mask, cv2.INPAINT_NS)
+def navier_stokes(images: np.ndarray, masks: np.ndarray) -> np.ndarray:
+    """OpenCV's Navier-Stokes method (Bertalmio et al., 2001), radius 3."""
+    return _inpaint(images, masks, cv2.INPAINT_NS)
 
 
-BASELINES = {"mean_fill": mean_fill, "telea": telea, "navier_stokes": navier_stokes}
+CLASSICAL: dict[str, Inpaint] = {
+    "mean_fill": mean_fill,
+    "telea": telea,
+    "navier_stokes": navier_stokes,
+}
 
 
-def _inpaint(image: np.ndarray, mask: np.ndarray, method: int) -> np.ndarray:
-    masked = np.where(mask > 0, image, 0).astype(np.uint8)
-    filled = cv2.inpaint(masked, 1 - mask[..., 0], _RADIUS, method)
-    return np.where(mask > 0, image, filled)
+def _mean_color(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    known = image[mask[..., 0] > 0]
+    color = known.mean(axis=0).round() if len(known) else np.full(3, _MID_GRAY)
+    return np.broadcast_to(color.astype(np.uint8), image.shape)
+
+
+def _inpaint(images: np.ndarray, masks: np.ndarray, method: int) -> np.ndarray:
+    holed = composite(images, np.zeros_like(images), masks)
+    painted = [
+        cv2.inpaint(image, 1 - mask[..., 0], _RADIUS, method)
+        for image, mask in zip(holed, masks, strict=True)
+    ]
+    return composite(images, np.stack(painted), masks)

@@ -1,5 +1,8 @@
 """Image metrics of the inpainting literature, computed by scikit-image on 8-bit composites."""
 
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
 import numpy as np
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
@@ -41,17 +44,44 @@ def hole_l1(painted: np.ndarray, original: np.ndarray, mask: np.ndarray) -> floa
     return l1(painted[hole], original[hole]) if hole.any() else 0.0
 
 
-def all_metrics(painted: np.ndarray, original: np.ndarray, mask: np.ndarray) -> dict[str, float]:
-    """Every metric of this module by name.
+class Metric(NamedTuple):
+    """How a metric is computed and what tables call it.
+
+    Attributes:
+        heading: name and unit.
+        value: of a composite, its original and its mask, as `score` takes them.
+    """
+
+    heading: str
+    value: Callable[[np.ndarray, np.ndarray, np.ndarray], float]
+
+
+METRICS: dict[str, Metric] = {
+    "psnr": Metric("PSNR dB", lambda painted, original, mask: psnr(painted, original)),
+    "ssim": Metric("SSIM", lambda painted, original, mask: ssim(painted, original)),
+    "l1": Metric("L1 %", lambda painted, original, mask: l1(painted, original)),
+    "hole_l1": Metric("hole L1 %", hole_l1),
+}
+"""Every metric by the name it has in reports."""
+
+
+def score(
+    painted: np.ndarray,
+    original: np.ndarray,
+    mask: np.ndarray,
+    metrics: Mapping[str, Metric] = METRICS,
+) -> dict[str, float]:
+    """The value of each metric, by name.
 
     Args:
         painted: (H, W, 3), uint8, a composite.
         original: (H, W, 3), uint8.
         mask: (H, W, 1), uint8, 1 = known.
+        metrics: to compute.
 
     Raises:
         ValueError: shapes or dtypes differ from these, or a side is below the 11 pixels of SSIM's
-        window.
+            window.
     """
     height, width = original.shape[:2]
     expected = ((height, width, 3), (height, width, 3), (height, width, 1))
@@ -61,9 +91,4 @@ def all_metrics(painted: np.ndarray, original: np.ndarray, mask: np.ndarray) -> 
             f"metrics take two uint8 images (H, W, 3) and a mask (H, W, 1), got {given}, "
             f"{painted.dtype} and {original.dtype}"
         )
-    return {
-        "psnr": psnr(painted, original),
-        "ssim": ssim(painted, original),
-        "l1": l1(painted, original),
-        "hole_l1": hole_l1(painted, original, mask),
-    }
+    return {name: metric.value(painted, original, mask) for name, metric in metrics.items()}

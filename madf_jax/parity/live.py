@@ -18,7 +18,7 @@ from PIL import Image, ImageDraw
 from madf_jax.data.images import read_image
 from madf_jax.data.mask_files import read_mask_file
 from madf_jax.errors import UserError
-from madf_jax.evaluation.report import image_rows
+from madf_jax.evaluation.grids import image_rows
 from madf_jax.network import composite, denormalize, normalize
 from madf_jax.parity.checkout import reference_network
 from madf_jax.parity.computed import on_device, precision_of

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import numpy as np
 from absl import logging
 from clu import parameter_overview
 
@@ -17,12 +16,10 @@ from madf_jax.checkpoints.manager import METRIC, Checkpoints, saved_steps
 from madf_jax.config.identity import check_config, describe_job
 from madf_jax.config.run_config import write_run_config
 from madf_jax.config.sections import Setup, abstract_state, create_state, initial_state
-from madf_jax.data.pipeline import evaluation_dataset, iterate, training_data
+from madf_jax.data.pipeline import iterate, training_data
 from madf_jax.errors import UserError
-from madf_jax.evaluation.report import image_rows
-from madf_jax.evaluation.scoring import mean_psnr
+from madf_jax.evaluation.validation import Validation
 from madf_jax.files import make_directory
-from madf_jax.inference.painter import make_painter
 from madf_jax.state.train_state import TrainState
 from madf_jax.training.feed import Feed
 from madf_jax.training.metric_logger import Profile, Watch
@@ -34,8 +31,6 @@ from madf_jax.training.warm_start import require_fit, warm_start
 from madf_jax.weights import Weights, load
 from madf_jax.weights.checks import error_context
 from madf_jax.weights.vgg import load_vgg
-
-_SHOWN = 8
 
 
 def train(setup: Setup, workdir: Path) -> bool:
@@ -71,7 +66,7 @@ def train(setup: Setup, workdir: Path) -> bool:
         process_count=jax.process_count(),
     )
     require_agreement(describe_job(setup, data.fingerprint))
-    validation = _Validation(setup)
+    validation = Validation(setup)
     make_directory(workdir, "--workdir")
     mapped = map_step(setup, mesh)
     vgg_variables = jax.device_put(vgg_variables, replicated(mesh))
@@ -122,7 +117,7 @@ class _Actions:
         self,
         setup: Setup,
         watch: Watch,
-        validation: "_Validation",
+        validation: Validation,
         checkpoints: Checkpoints,
         fingerprint: dict[str, Any],
     ) -> None:
@@ -135,9 +130,13 @@ class _Actions:
         options = self._options
         self._watch.after(step, state, metrics)
         if self._due(step, options.images_every):
-            self._watch.write_image(step, "images", self._validation.images(state))
+            self._watch.write_image(
+                step, "images", self._validation.images(_local(state.inference_variables))
+            )
         if self._due(step, options.validate_every):
-            self.save(step, state, {METRIC: self._validation.score(state)})
+            self.save(
+                step, state, {METRIC: self._validation.score(_local(state.inference_variables))}
+            )
         elif self._due(step, options.checkpoint_every):
             self.save(step, state)
         elif self._due(step, options.log_every):
@@ -155,37 +154,6 @@ class _Actions:
         start = time.monotonic()
         self._checkpoints.save(state, self._notes, metrics)
         self._watch.saved(time.monotonic() - start)
-
-
-class _Validation:
-    """Held-out examples painted while training, by every process the same, on its own device."""
-
-    def __init__(self, setup: Setup) -> None:
-        options = setup.evaluation
-        self._batch_size, self._loader = options.batch_size, setup.loader
-        self._dataset = evaluation_dataset(
-            setup.data,
-            setup.masks,
-            seed=options.seed,
-            count=options.validation_count,
-            batch_size=options.batch_size,
-        )
-        self._painter = make_painter(setup.network)
-
-    def score(self, state: TrainState) -> float:
-        """Mean PSNR of the composites, decibels."""
-        batches = iterate(self._dataset, self._loader)
-        return mean_psnr(
-            self._painter, _local(state.inference_variables), batches, self._batch_size
-        )
-
-    def images(self, state: TrainState) -> np.ndarray:
-        """A grid (H, W, 3), uint8: masked, output, composite, original."""
-        batch = self._dataset[0]
-        image, mask = batch["image"][:_SHOWN], batch["mask"][:_SHOWN]
-        output, composite = self._painter(_local(state.inference_variables), image, mask)
-        masked = np.where(mask > 0, image, np.uint8(128))
-        return image_rows(masked, output, composite, image)
 
 
 def _vgg_variables(setup: Setup) -> Any:

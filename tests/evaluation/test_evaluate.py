@@ -1,71 +1,42 @@
-"""The evaluation of a run whose checkpoint was saved without training."""
-
 import csv
 import json
+import shutil
 
-import jax
 import numpy as np
 import pytest
 from PIL import Image
 
-from madf_jax.checkpoints.manager import Checkpoints
-from madf_jax.config.sections import from_config
-from madf_jax.data.pipeline import evaluation_dataset, iterate
 from madf_jax.errors import UserError
-from madf_jax.evaluation import loop
-from madf_jax.evaluation.loop import evaluate
-from madf_jax.evaluation.scoring import METHODS, score_examples
-from madf_jax.inference.painter import make_painter
-from madf_jax.state.optimizer import make_optimizer
-from madf_jax.state.train_state import TrainState
-from tests.narrow import narrow_config
+from madf_jax.evaluation import evaluate as module
+from madf_jax.evaluation.evaluate import evaluate, parse_step
+from madf_jax.evaluation.evaluator import Evaluator
+from madf_jax.evaluation.validation import NETWORK, Validation, make_evaluator
+from madf_jax.inference.classical import CLASSICAL
+from madf_jax.inference.inpaint import any_image
+from madf_jax.inference.painter import Painter
+from tests.evaluation.conftest import BEST, COUNT, GRIDS, STEPS
 
-COUNT, GRIDS, METRICS = 5, 3, {"psnr", "ssim", "l1", "hole_l1"}
-
-
-@pytest.fixture(scope="module")
-def config():
-    return narrow_config(
-        **{
-            "network.refinements": 1,
-            "evaluation.count": COUNT,
-            "evaluation.grids": GRIDS,
-        }
-    )
+METRICS = {"psnr", "ssim", "l1", "hole_l1"}
+METHODS = ("madf", "mean_fill", "telea", "navier_stokes")
 
 
 @pytest.fixture(scope="module")
-def state(config, make_variables):
-    setup = from_config(config)
-    variables, average = (make_variables(setup.network, seed) for seed in (0, 1))
-    return TrainState(
-        step=np.asarray(12, np.int32),
-        params=variables["params"],
-        batch_stats=variables["batch_stats"],
-        opt_state=make_optimizer(setup.optimizer, 1).init(variables["params"]),
-        ema=average["params"],
-        skipped=np.zeros((), np.int32),
-        skipped_in_row=np.zeros((), np.int32),
-    )
-
-
-@pytest.fixture(scope="module")
-def report(config, state, tmp_path_factory):
+def report(setup, workdir, tmp_path_factory):
     """The directory of the report, and what `evaluate` returned."""
-    workdir = tmp_path_factory.mktemp("run")
-    with Checkpoints(workdir) as checkpoints:
-        checkpoints.save(jax.device_put(state, jax.devices()[0]), {})
-    return workdir / "report", evaluate(from_config(config), workdir, workdir / "report")
+    directory = tmp_path_factory.mktemp("reports") / "report"
+    return directory, evaluate(setup, workdir, directory)
 
 
 def test_the_json_file_has_exactly_these_keys(report):
     directory, returned = report
     written = json.loads((directory / "evaluation.json").read_text())
     assert written == returned
-    assert written.keys() == {"methods", "count", "identical", "step", "size", "seed"}
-    assert written["methods"].keys() == {"madf", "mean_fill", "telea", "navier_stokes"}
+    assert list(written) == [
+        *("methods", "count", "identical", "step", "weights", "size", "seed", "files")
+    ]
+    assert tuple(written["methods"]) == METHODS
     assert all(values.keys() == METRICS for values in written["methods"].values())
-    assert [written[key] for key in ("count", "step", "size", "seed")] == [COUNT, 12, 16, 1]
+    assert [written[key] for key in ("count", "size", "seed")] == [COUNT, 16, 1]
 
 
 def test_means_are_over_the_rows_of_the_table(report):
@@ -73,25 +44,77 @@ def test_means_are_over_the_rows_of_the_table(report):
     with (directory / "evaluation.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == COUNT * len(METHODS)
+    assert [row["image"] for row in rows[:: len(METHODS)]] == [
+        *["chelsea", "flower"] * 2,
+        "chelsea",
+    ]
+    assert [row["mask"] for row in rows[:: len(METHODS)]] == [f"generated-{i}" for i in range(5)]
     for method in METHODS:
         for metric in METRICS:
             values = [float(row[metric]) for row in rows if row["method"] == method]
             assert summary["methods"][method][metric] == pytest.approx(np.mean(values))
 
 
-def test_the_averaged_parameters_are_evaluated_and_batches_do_not_matter(report, config, state):
+def mean_psnr(setup, state, count=COUNT):
+    network = Painter(setup.network, COUNT).with_variables(state.inference_variables)
+    examples = make_evaluator(setup, count).run({NETWORK: any_image(network)})
+    return np.mean([example.scores[NETWORK]["psnr"] for example in examples])
+
+
+def test_the_averaged_parameters_of_the_newest_checkpoint_are_evaluated(report, setup, states):
     """Five images at once give what two, two and one gave."""
     _, summary = report
-    setup = from_config(config)
-    dataset = evaluation_dataset(
-        setup.data, setup.masks, seed=setup.evaluation.seed, count=COUNT, batch_size=COUNT
-    )
-    variables = {"params": state.ema, "batch_stats": state.batch_stats}
-    batches = iterate(dataset, setup.loader)
-    examples = list(score_examples(make_painter(setup.network), variables, batches, COUNT))
-    for method in METHODS:
-        expected = np.mean([example.scores[method]["psnr"] for example in examples])
-        assert summary["methods"][method]["psnr"] == pytest.approx(expected, abs=1e-3)
+    assert (summary["step"], summary["weights"]) == (STEPS[-1], "averaged")
+    state = states[STEPS[-1]]
+    found = summary["methods"]["madf"]["psnr"]
+    assert found == pytest.approx(mean_psnr(setup, state), abs=1e-3)
+    assert abs(found - mean_psnr(setup, state.replace(ema=None))) > 0.01
+
+
+@pytest.mark.parametrize(("asked", "step"), [("best", BEST), (4, 4), ("newest", 12)])
+def test_the_checkpoint_of_any_step_is_evaluated(setup, workdir, states, tmp_path, asked, step):
+    summary = evaluate(setup, workdir, tmp_path, asked)
+    assert summary["step"] == step
+    expected = mean_psnr(setup, states[step])
+    assert summary["methods"]["madf"]["psnr"] == pytest.approx(expected, abs=1e-3)
+
+
+def test_a_step_that_is_not_there_is_refused_with_those_that_are(setup, workdir, tmp_path):
+    with pytest.raises(UserError, match=r"--step=7: there is no such.*run are 4, 8, 12$"):
+        evaluate(setup, workdir, tmp_path / "report", 7)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_best_is_refused_where_none_was_validated(setup, workdir, tmp_path):
+    copy = shutil.copytree(workdir, tmp_path / "run")
+    for step in STEPS[:-1]:
+        shutil.rmtree(copy / "checkpoints" / str(step))
+    with pytest.raises(UserError, match=r"--step=best: no checkpoint was validated; .* are 12$"):
+        evaluate(setup, copy, tmp_path / "report", "best")
+
+
+def damage(workdir, step):
+    for path in (workdir / "checkpoints" / str(step) / "state").rglob("*"):
+        if path.is_file():
+            path.write_bytes(b"")
+
+
+def test_no_other_takes_the_place_of_a_damaged_checkpoint_that_was_named(setup, workdir, tmp_path):
+    copy = shutil.copytree(workdir, tmp_path / "run")
+    damage(copy, STEPS[-1])
+    with pytest.raises(UserError, match=r"checkpoints/12: is damaged: "):
+        evaluate(setup, copy, tmp_path / "report", STEPS[-1])
+    assert evaluate(setup, copy, tmp_path / "report")["step"] == STEPS[-2]
+
+
+@pytest.mark.parametrize("text", ["", "-1", "1.5", "last", "٣", "9" * 5000])
+def test_what_is_no_step_is_refused(text):
+    with pytest.raises(UserError, match="use the number of a step, 'newest' or 'best'"):
+        parse_step(text)
+
+
+def test_steps_are_numbers_or_words():
+    assert [parse_step(text) for text in ("12", "best", "newest")] == [12, "best", "newest"]
 
 
 def test_as_many_grids_as_asked_for(report):
@@ -99,38 +122,77 @@ def test_as_many_grids_as_asked_for(report):
     names = sorted(path.name for path in (directory / "grids").iterdir())
     assert names == [f"{index:04d}.png" for index in range(GRIDS)]
     with Image.open(directory / "grids" / names[0]) as image:
-        assert image.size == (7 * 192, 192 + 16)
+        assert image.size == (7 * 192, 192 + 32)
 
 
-def test_a_failed_evaluation_leaves_the_report_of_before(config, report, monkeypatch):
+def never(*_, **__):
+    raise AssertionError("too late")
+
+
+def test_a_failed_evaluation_leaves_the_report_of_before(setup, workdir, report, monkeypatch):
     directory, _ = report
 
-    def broken(*_):
+    def broken(*_, **__):
         raise UserError("a mask is broken")
+        yield
 
     before = {path: path.read_bytes() for path in directory.rglob("*.*")}
-    monkeypatch.setattr(loop, "score_examples", broken)
+    monkeypatch.setattr(Evaluator, "run", broken)
     with pytest.raises(UserError, match="a mask is broken"):
-        evaluate(from_config(config), directory.parent, directory)
+        evaluate(setup, workdir, directory)
     assert {path: path.read_bytes() for path in directory.rglob("*.*")} == before
 
 
-def test_a_place_that_cannot_be_written_is_told_before_images_are_painted(
-    config, report, tmp_path, monkeypatch
+def test_a_place_that_cannot_be_written_is_found_before_images_are_painted(
+    setup, workdir, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(loop, "score_examples", None)
+    monkeypatch.setattr(Evaluator, "run", never)
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match=r"--output=.*file can't be made"):
-        evaluate(from_config(config), report[0].parent, tmp_path / "file")
+        evaluate(setup, workdir, tmp_path / "file")
 
 
-def test_a_run_without_a_checkpoint_is_refused(config, tmp_path):
+@pytest.mark.parametrize("key", ["data", "masks"])
+@pytest.mark.parametrize("name", ["train_path", "evaluation_path"])
+def test_an_output_inside_an_input_folder_is_refused_before_the_work(
+    setup, workdir, tmp_path, monkeypatch, key, name
+):
+    monkeypatch.setattr(module, "read_variables", never)
+    section = getattr(setup, key)
+    changed = setup.__class__(
+        **{**vars(setup), key: section.__class__(**{**vars(section), name: str(tmp_path)})}
+    )
+    with pytest.raises(UserError, match=rf"is inside --config\.{key}\.{name}="):
+        evaluate(changed, workdir, tmp_path / "report")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_without_a_checkpoint_is_refused(setup, tmp_path):
     with pytest.raises(UserError, match="holds no checkpoint; train a run there first"):
-        evaluate(from_config(config), tmp_path, tmp_path / "report")
+        evaluate(setup, tmp_path, tmp_path / "report")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_missing_working_directory_is_refused(config, tmp_path):
+def test_a_missing_working_directory_is_refused(setup, tmp_path):
     with pytest.raises(UserError, match="missing is not a directory; train a run there first"):
-        evaluate(from_config(config), tmp_path / "missing", tmp_path / "report")
+        evaluate(setup, tmp_path / "missing", tmp_path / "report")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_validation_gives_the_score_of_an_evaluation(setup, states):
+    state = states[BEST]
+    score = Validation(setup).score(state.inference_variables)
+    count = setup.evaluation.validation_count
+    assert score == pytest.approx(mean_psnr(setup, state, count), abs=1e-3)
+
+
+def test_a_validation_shows_its_first_examples(setup, states):
+    grid = Validation(setup).images(states[BEST].inference_variables)
+    assert grid.shape == (2 * 16, 4 * 16, 3)
+    (first, second) = make_evaluator(setup, 2).run({"telea": any_image(CLASSICAL["telea"])})
+    np.testing.assert_array_equal(grid[:16, 48:], first.image)
+    np.testing.assert_array_equal(grid[16:, 48:], second.image)
+    known = first.mask[..., 0] == 1
+    for column in (0, 32):
+        tile = grid[:16, column : column + 16]
+        np.testing.assert_array_equal(tile[known], first.image[known])

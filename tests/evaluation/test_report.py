@@ -1,22 +1,17 @@
 import csv
+import io
 import json
 import math
 
 import numpy as np
 import pytest
-from PIL import Image
 
-from madf_jax.evaluation.report import (
-    draw_example,
-    format_table,
-    image_rows,
-    summarize,
-    write_grids,
-    write_summary,
-)
-from madf_jax.evaluation.scoring import METHODS, Example
+from madf_jax.evaluation.evaluator import Example
+from madf_jax.evaluation.grids import draw_example, image_rows, preview
+from madf_jax.evaluation.report import format_report, format_table, rows_of, to_csv, to_json
 
 METRICS = ("psnr", "ssim", "l1", "hole_l1")
+METHODS = ("madf", "telea")
 
 
 def scores(psnr, others=1.0):
@@ -26,82 +21,93 @@ def scores(psnr, others=1.0):
     }
 
 
-def test_summary_holds_means_by_method_and_the_facts():
-    summary = summarize([scores(20.0, 0.5), scores(30.0, 1.0)], {"step": 7})
-    assert summary.keys() == {"methods", "count", "identical", "step"}
-    assert (summary["count"], summary["step"]) == (2, 7)
-    assert tuple(summary["methods"]) == METHODS
-    for index, method in enumerate(METHODS):
-        assert summary["methods"][method] == {
-            "psnr": 25.0 + index,
-            "ssim": 0.75,
-            "l1": 0.75,
-            "hole_l1": 0.75,
-        }
+def make_example(index=0, *, size=16, names=("a.png", "m.png"), psnr=20.0):
+    """A gray image whose composites are 10 and 20, and whose painted images 30 and 40."""
+    levels = (10, 20, 30, 40, 99)
+    images = [np.full((size, size, 3), level, np.uint8) for level in levels]
+    return Example(
+        index,
+        *names,
+        image=images[4],
+        mask=np.zeros((size, size, 1), np.uint8),
+        painted=dict(zip(METHODS, images[2:4], strict=True)),
+        composites=dict(zip(METHODS, images[:2], strict=True)),
+        scores=scores(psnr),
+    )
 
 
-def test_identical_images_are_counted_apart():
-    summary = summarize([scores(math.inf), scores(30.0)], {})
-    assert summary["identical"] == dict.fromkeys(METHODS, 1)
-    assert summary["methods"]["madf"]["psnr"] == 30
-    assert summary["count"] == 2
+def test_a_mean_that_is_not_a_number_is_null_in_the_file():
+    methods = {"madf": {"psnr": math.nan, "ssim": 1.0}}
+    written = json.loads(to_json({"methods": methods, "step": 7}))
+    assert written == {"methods": {"madf": {"psnr": None, "ssim": 1.0}}, "step": 7}
 
 
-def test_a_mean_that_is_not_a_number_is_null_in_the_file(tmp_path):
-    all_scores = [scores(math.inf)]
-    write_summary(tmp_path, summarize(all_scores, {}), all_scores)
-    written = json.loads((tmp_path / "evaluation.json").read_text())
-    assert written["methods"]["madf"]["psnr"] is None
-    assert written["methods"]["madf"]["ssim"] == 1
+def test_the_csv_file_has_a_row_for_each_example_and_method_with_their_names():
+    examples = [make_example(i, names=(f"{i}.png", f"{i}_mask.png"), psnr=20.5) for i in range(3)]
+    header, *rows = csv.reader(io.StringIO(to_csv(row for e in examples for row in rows_of(e))))
+    assert header == ["example", "image", "mask", "method", *METRICS]
+    assert [row[:4] for row in rows] == [
+        [str(i), f"{i}.png", f"{i}_mask.png", method] for i in range(3) for method in METHODS
+    ]
+    assert float(rows[3][4]) == 21.5
 
 
-def test_files_hold_the_summary_and_a_row_for_each_example_and_method(tmp_path):
-    all_scores = [scores(20.0), scores(30.0), scores(40.0)]
-    summary = summarize(all_scores, {"size": 64})
-    write_summary(tmp_path, summary, all_scores)
-    assert json.loads((tmp_path / "evaluation.json").read_text()) == summary
-    with (tmp_path / "evaluation.csv").open() as file:
-        header, *rows = csv.reader(file)
-    assert header == ["example", "method", *METRICS]
-    assert [(int(row[0]), row[1]) for row in rows] == [(i, m) for i in range(3) for m in METHODS]
-    assert float(rows[4][2]) == 30
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["evaluation.csv", "evaluation.json"]
-
-
-def test_grids_take_the_place_of_those_before_and_of_nothing_else(tmp_path):
-    rows = [Image.new("RGB", (4, 4), (i, 0, 0)) for i in range(3)]
-    write_grids(tmp_path / "grids", rows)
-    (tmp_path / "grids" / "mine.png").touch()
-    write_grids(tmp_path / "grids", rows[2:])
-    assert sorted(p.name for p in (tmp_path / "grids").iterdir()) == ["0000.png", "mine.png"]
-    with Image.open(tmp_path / "grids" / "0000.png") as image:
-        assert image.getpixel((0, 0)) == (2, 0, 0)
+def test_a_name_of_any_bytes_comes_back_from_the_csv_file():
+    name = 'a,"b\n\udcff.png'
+    text = to_csv(rows_of(make_example(names=(name, "日本.png"))))
+    row = list(csv.reader(io.StringIO(text.encode().decode())))[1]
+    assert row[1:3] == ['a,"b\n\\udcff.png', "日本.png"]
 
 
 def test_the_table_has_a_row_a_method():
-    header, *rows = format_table(summarize([scores(20.0)], {})).splitlines()
+    header, *rows = format_table(scores(20.0)).splitlines()
     assert header.split()[:3] == ["method", "PSNR", "dB"]
-    assert [row.split()[:2] for row in rows] == [
-        [method, f"{20 + i:.3f}"] for i, method in enumerate(METHODS)
-    ]
+    assert [row.split()[:2] for row in rows] == [["madf", "20.000"], ["telea", "21.000"]]
+
+
+def test_what_is_printed_names_step_weights_and_files(tmp_path):
+    report = {"count": 2, "step": 7, "weights": "averaged", "methods": scores(20.0)}
+    files = ["evaluation.json", "evaluation.csv"]
+    text = format_report({**report, "files": files}, tmp_path / "a\x1b")
+    assert "2 held-out images at step 7 (averaged weights):" in text
+    assert f"{tmp_path}/a\\x1b/evaluation.csv" in text and "\x1b" not in text
+    assert "grids" not in text
+    grids = [f"grids/000{i}.png" for i in range(2)]
+    text = format_report({**report, "files": [*files, *grids]}, tmp_path)
+    assert f"2 image grids: {tmp_path}/grids/0000.png to 0001.png" in text
 
 
 @pytest.mark.parametrize(("size", "factor"), [(16, 12), (512, 1)])
 def test_small_images_are_enlarged_by_whole_pixels(size, factor):
-    image = np.full((size, size, 3), 99, np.uint8)
-    example = Example(
-        image=image,
-        mask=np.zeros((size, size, 1), np.uint8),
-        output=image,
-        composites=dict.fromkeys(METHODS, image),
-        scores=scores(20.0),
-    )
-    row = draw_example(example)
-    # Masked, three classical fillings, output, composite, original; below a line of labels.
-    assert row.size == (7 * size * factor, size * factor + 16)
-    masked, last = (np.asarray(row)[-1, x] for x in (0, -1))
-    np.testing.assert_array_equal(masked, [128] * 3)
-    np.testing.assert_array_equal(last, [99] * 3)
+    row = draw_example(make_example(size=size), "madf")
+    # Masked, the other method, output, composite, original; below two lines of labels.
+    assert row.size == (5 * size * factor, size * factor + 32)
+    middles = [(2 * tile + 1) * size * factor // 2 for tile in range(5)]
+    assert [row.getpixel((x, row.height - 1))[0] for x in middles] == [128, 20, 30, 10, 99]
+
+
+def title(**options):
+    return np.asarray(draw_example(make_example(**options), "madf"))[:16]
+
+
+def test_the_names_of_image_and_mask_stand_above_a_grid():
+    first = title(names=("cat.png", "m.png"))
+    assert (first != title(names=("dog.png", "m.png"))).any()
+    assert (first != title(names=("cat.png", "n.png"))).any()
+    assert (first == title(names=("cat.png", "m.png"), psnr=30.0)).all()
+
+
+@pytest.mark.parametrize("name", ["two\nlines.png", "日本.png", "\udcff\x1b.png", "x" * 300])
+def test_any_name_can_be_drawn(name):
+    """On one line: the labels below are those of any other name."""
+    row, other = (np.asarray(draw_example(make_example(names=(n, n)), "madf")) for n in (name, "a"))
+    np.testing.assert_array_equal(row[20:], other[20:])
+
+
+def test_a_preview_has_a_row_for_each_example():
+    grid = preview([make_example(), make_example(psnr=30.0)], "madf")
+    assert grid.shape == (2 * 16, 4 * 16, 3)
+    assert grid[20, ::16, 0].tolist() == [128, 30, 10, 99]
 
 
 def test_image_rows_set_batches_side_by_side():

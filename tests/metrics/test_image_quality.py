@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from madf_jax.metrics.image_quality import all_metrics, hole_l1, l1, psnr, ssim
+from madf_jax.metrics.image_quality import METRICS, hole_l1, l1, psnr, score, ssim
 
 
 def flat(value, size=16):
@@ -64,16 +64,19 @@ def test_hole_l1_reads_the_hole_only():
     assert hole_l1(painted, original, np.ones_like(mask)) == 0
 
 
-def test_all_metrics_gathers_them_by_name():
+def test_score_gathers_metrics_by_name():
     generator = np.random.default_rng(1)
     painted, original = generator.integers(0, 256, (2, 16, 16, 3)).astype(np.uint8)
     mask = generator.integers(0, 2, (16, 16, 1)).astype(np.uint8)
-    assert all_metrics(painted, original, mask) == {
+    expected = {
         "psnr": psnr(painted, original),
         "ssim": ssim(painted, original),
         "l1": l1(painted, original),
         "hole_l1": hole_l1(painted, original, mask),
     }
+    assert score(painted, original, mask) == expected
+    some = score(painted, original, mask, {"l1": METRICS["l1"]})
+    assert some == {"l1": expected["l1"]}
 
 
 @pytest.mark.parametrize(
@@ -88,4 +91,4 @@ def test_all_metrics_gathers_them_by_name():
 )
 def test_wrong_shapes_and_dtypes_are_refused(painted, original, mask, message):
     with pytest.raises(ValueError, match=message):
-        all_metrics(painted, original, mask)
+        score(painted, original, mask)

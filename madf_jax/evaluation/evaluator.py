@@ -1,0 +1,101 @@
+"""Held-out examples, painted by any methods and scored: for validations and evaluations alike."""
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import grain
+import numpy as np
+from tqdm import tqdm
+
+from madf_jax.data.options import LoaderOptions
+from madf_jax.data.pipeline import iterate
+from madf_jax.inference.inpaint import Method, composite
+from madf_jax.metrics.image_quality import METRICS, Metric, score
+
+
+@dataclasses.dataclass(frozen=True)
+class Example:
+    """One held-out image and what each method made of it. Images are uint8 (H, W, 3).
+
+    Attributes:
+        index: in the order of the evaluation, from 0.
+        image_name: of the original.
+        mask_name: of the mask.
+        image: the original.
+        mask: (H, W, 1), uint8, 1 = known.
+        painted: by method, as the method returned it.
+        composites: by method, with the known pixels of the original; these are scored.
+        scores: by method and metric.
+    """
+
+    index: int
+    image_name: str
+    mask_name: str
+    image: np.ndarray
+    mask: np.ndarray
+    painted: dict[str, np.ndarray]
+    composites: dict[str, np.ndarray]
+    scores: dict[str, dict[str, float]]
+
+
+class Evaluator:
+    """Scores methods on held-out examples.
+
+    Args:
+        dataset: of batches, from `evaluation_dataset`.
+        loader: how they are read ahead.
+    """
+
+    def __init__(self, dataset: grain.MapDataset, loader: LoaderOptions) -> None:
+        self._dataset, self._loader = dataset, loader
+
+    def run(
+        self,
+        methods: Mapping[str, Method],
+        metrics: Mapping[str, Metric] = METRICS,
+        *,
+        progress: bool = False,
+    ) -> Iterator[Example]:
+        """All examples in order, each painted by every method and scored by every metric.
+
+        Args:
+            methods: by name.
+            metrics: by name.
+            progress: show a bar.
+
+        Raises:
+            UserError: an image or a mask can't be read, or a method lacks a result; the message
+                names it.
+        """
+        batches = iterate(self._dataset, self._loader)
+        total = len(self._dataset)
+        for batch in tqdm(batches, "evaluate", total, unit="batch", disable=not progress):
+            yield from _score_batch(batch, methods, metrics)
+
+    def first(self, count: int, methods: Mapping[str, Method]) -> list[Example]:
+        """The first examples, at most a batch of them, painted and not scored."""
+        batch = {key: values[:count] for key, values in self._dataset[0].items()}
+        return list(_score_batch(batch, methods, {}))
+
+
+def _score_batch(
+    batch: Mapping[str, Any], methods: Mapping[str, Method], metrics: Mapping[str, Metric]
+) -> Iterator[Example]:
+    images, masks, names = batch["image"], batch["mask"], batch["image_name"].tolist()
+    painted = {name: method(names)(images, masks) for name, method in methods.items()}
+    composites = {name: composite(images, result, masks) for name, result in painted.items()}
+    for i, (image, mask) in enumerate(zip(images, masks, strict=True)):
+        yield Example(
+            index=int(batch["index"][i]),
+            image_name=names[i],
+            mask_name=str(batch["mask_name"][i]),
+            image=image,
+            mask=mask,
+            painted={name: results[i] for name, results in painted.items()},
+            composites={name: results[i] for name, results in composites.items()},
+            scores={
+                name: score(results[i], image, mask, metrics)
+                for name, results in composites.items()
+            },
+        )

@@ -1,0 +1,74 @@
+"""How good a network is while it is trained."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from madf_jax.config.sections import Setup
+from madf_jax.data.pipeline import evaluation_dataset
+from madf_jax.evaluation.evaluator import Evaluator
+from madf_jax.evaluation.grids import preview
+from madf_jax.evaluation.summary import Summary
+from madf_jax.inference.inpaint import Method, any_image
+from madf_jax.inference.painter import Painter
+from madf_jax.metrics.image_quality import METRICS
+
+NETWORK = "madf"
+"""What reports call the network."""
+
+_SHOWN = 8
+
+
+def make_evaluator(setup: Setup, count: int) -> Evaluator:
+    """Opens the held-out examples that a config describes.
+
+    Args:
+        setup: of the config.
+        count: number of examples; 0 = every image once.
+
+    Raises:
+        UserError: images or masks are missing or unusable.
+    """
+    options = setup.evaluation
+    dataset = evaluation_dataset(
+        setup.data,
+        setup.masks,
+        seed=options.seed,
+        count=count,
+        batch_size=options.batch_size,
+    )
+    return Evaluator(dataset, setup.loader)
+
+
+class Validation:
+    """Paints `evaluation.validation_count` held-out examples, the same ones each time.
+
+    Args:
+        setup: of the run.
+
+    Raises:
+        UserError: as `make_evaluator`.
+    """
+
+    def __init__(self, setup: Setup) -> None:
+        self._evaluator = make_evaluator(setup, setup.evaluation.validation_count)
+        self._painter = Painter(setup.network, setup.evaluation.batch_size)
+
+    def score(self, variables: Any) -> float:
+        """Mean PSNR of the composites, decibels.
+
+        Args:
+            variables: of the network, on one device of this process.
+        """
+        summary = Summary()
+        for example in self._evaluator.run(self._methods(variables), {"psnr": METRICS["psnr"]}):
+            summary = summary.update(example.scores)
+        return summary.compute()["methods"][NETWORK]["psnr"]
+
+    def images(self, variables: Any) -> np.ndarray:
+        """The first examples as a grid, (H, W, 3), uint8: masked, output, composite, original."""
+        return preview(self._evaluator.first(_SHOWN, self._methods(variables)), NETWORK)
+
+    def _methods(self, variables: Any) -> Mapping[str, Method]:
+        return {NETWORK: any_image(self._painter.with_variables(variables))}

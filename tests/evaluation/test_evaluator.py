@@ -1,0 +1,104 @@
+"""Scoring methods that need no network on real held-out examples."""
+
+import dataclasses
+import functools
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from madf_jax.data.options import ImageOptions, LoaderOptions, MaskOptions
+from madf_jax.data.pipeline import evaluation_dataset
+from madf_jax.errors import UserError
+from madf_jax.evaluation.evaluator import Evaluator
+from madf_jax.evaluation.summary import Summary
+from madf_jax.inference.classical import CLASSICAL
+from madf_jax.inference.inpaint import any_image
+from madf_jax.inference.results_folder import ResultsFolder
+from madf_jax.metrics.image_quality import METRICS, score
+
+IMAGES = ImageOptions(size=16, resize_min=16, resize_max=16, evaluation_crop="squash")
+
+
+def invert(images, masks):
+    return 255 - images
+
+
+METHODS = {name: any_image(fill) for name, fill in {"invert": invert, **CLASSICAL}.items()}
+
+
+def make_evaluator(images=IMAGES, *, count=5, batch_size=2):
+    dataset = evaluation_dataset(images, MaskOptions(), seed=1, count=count, batch_size=batch_size)
+    return Evaluator(dataset, LoaderOptions(num_threads=2))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Three images of noise, of the size they are scored at."""
+    noise = np.random.default_rng(0).integers(0, 256, (3, 16, 16, 3), np.uint8)
+    for name, pixels in zip("abc", noise, strict=True):
+        Image.fromarray(pixels).save(tmp_path / f"{name}.png")
+    path = str(tmp_path)
+    return dataclasses.replace(IMAGES, source="folder", evaluation_path=path, min_side=16)
+
+
+def test_examples_carry_their_identity_and_what_each_method_made_of_them():
+    examples = list(make_evaluator().run(METHODS))
+    assert [example.index for example in examples] == list(range(5))
+    assert [example.image_name for example in examples] == ["chelsea", "flower"] * 2 + ["chelsea"]
+    assert [example.mask_name for example in examples] == [f"generated-{i}" for i in range(5)]
+    for example in examples:
+        assert tuple(example.scores) == tuple(example.composites) == tuple(METHODS)
+        np.testing.assert_array_equal(example.painted["invert"], 255 - example.image)
+        for method, composite in example.composites.items():
+            known = example.mask[..., 0] == 1
+            np.testing.assert_array_equal(composite[known], example.image[known])
+            np.testing.assert_array_equal(composite[~known], example.painted[method][~known])
+            assert example.scores[method] == score(composite, example.image, example.mask)
+
+
+def test_the_summary_depends_on_neither_batches_nor_how_parts_are_merged():
+    def summarize(examples):
+        return functools.reduce(Summary.update, (e.scores for e in examples), Summary())
+
+    whole = summarize(make_evaluator(batch_size=5).run(METHODS))
+    for batch_size in (1, 3):
+        examples = list(make_evaluator(batch_size=batch_size).run(METHODS))
+        assert summarize(examples) == whole
+        assert summarize(examples[3:]).merge(summarize(examples[:3])) == whole
+
+
+def test_only_the_metrics_asked_for_are_computed():
+    (example,) = make_evaluator(count=1).run(METHODS, {"psnr": METRICS["psnr"]})
+    assert all(values.keys() == {"psnr"} for values in example.scores.values())
+
+
+def test_the_first_examples_are_those_of_the_whole():
+    first, whole = make_evaluator().first(2, METHODS), list(make_evaluator().run(METHODS))
+    assert [e.index for e in first] == [0, 1]
+    np.testing.assert_array_equal(first[1].composites["telea"], whole[1].composites["telea"])
+    assert not any(first[1].scores.values())
+
+
+def test_the_results_of_another_program_are_scored_as_its_own_method(folder, tmp_path):
+    """Handed over as files, Telea's results get the scores of Telea."""
+    results = tmp_path / ".results"
+    results.mkdir()
+    for example in make_evaluator(folder, count=0).run(METHODS):
+        image = Image.fromarray(example.composites["telea"])
+        image.save((results / example.image_name).with_suffix(".bmp"))
+    methods = {**METHODS, "theirs": ResultsFolder(results)}
+    examples = list(make_evaluator(folder, count=0).run(methods))
+    assert len(examples) == 3
+    assert all(e.scores["theirs"] == e.scores["telea"] != e.scores["invert"] for e in examples)
+    (results / "b.bmp").unlink()
+    methods["theirs"] = ResultsFolder(results)
+    with pytest.raises(UserError, match=r"there is no result for b\.png"):
+        list(make_evaluator(folder, count=0).run(methods))
+
+
+def test_an_image_that_cannot_be_read_is_named_and_not_replaced(folder, tmp_path):
+    evaluator = make_evaluator(folder, count=0)
+    (tmp_path / "b.png").write_bytes(b"gone")
+    with pytest.raises(UserError, match=r"b\.png: not a JPEG.*held-out images are never skipped"):
+        list(evaluator.run(METHODS))

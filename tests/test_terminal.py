@@ -1,0 +1,28 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROGRAM = """
+import sys
+from madf_jax.terminal import quiet_broken_pipe
+with quiet_broken_pipe():
+    for line in range(100_000):
+        print("line", line, file=sys.{stream})
+    sys.exit("not reached")
+"""
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_a_reader_that_has_gone_ends_the_program_without_a_word(stream):
+    program = [sys.executable, "-c", PROGRAM.format(stream=stream)]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(program, cwd=Path(__file__).parents[1], text=True, **pipes) as process:
+        read, other = process.stdout, process.stderr
+        if stream == "stderr":
+            read, other = other, read
+        assert read.readline() == "line 0\n"
+        read.close()
+        assert other.read() == ""
+        assert process.wait() == 141  # as a shell sees a program that SIGPIPE ended
