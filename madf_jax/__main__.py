@@ -9,11 +9,18 @@ from madf_jax.benchmark.command import add_commands as add_benchmark
 from madf_jax.errors import UserError
 from madf_jax.parity.command import add_commands as add_parity
 from madf_jax.planning.command import add_commands as add_planning
+from madf_jax.terminal import quiet_broken_pipe
 from madf_jax.weights.command import add_commands as add_weights
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs a command.
+    """Runs a command; see `_run`. Ends quietly if the reader of its output has gone."""
+    with quiet_broken_pipe():
+        return _run(argv)
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    """Parses arguments and runs the command that they name.
 
     Returns:
         The exit status: 1 for a user's mistake or numbers past the tolerance; argparse ends the

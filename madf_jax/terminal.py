@@ -36,8 +36,10 @@ def quiet_broken_pipe() -> Iterator[None]:
         SystemExit: with the status that the signal SIGPIPE gives other programs.
     """
     try:
-        yield
-        sys.stdout.flush()
+        try:
+            yield
+        finally:  # also at an exit: what is short is written only now
+            sys.stdout.flush()
     except BrokenPipeError:
         # Python flushes again at its end.
         nowhere = os.open(os.devnull, os.O_WRONLY)

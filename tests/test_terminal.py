@@ -1,9 +1,11 @@
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+ROOT = Path(__file__).parents[1]
 PROGRAM = """
 import sys
 from madf_jax.terminal import quiet_broken_pipe
@@ -18,7 +20,7 @@ with quiet_broken_pipe():
 def test_a_reader_that_has_gone_ends_the_program_without_a_word(stream):
     program = [sys.executable, "-c", PROGRAM.format(stream=stream)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(program, cwd=Path(__file__).parents[1], text=True, **pipes) as process:
+    with subprocess.Popen(program, cwd=ROOT, text=True, **pipes) as process:
         read, other = process.stdout, process.stderr
         if stream == "stderr":
             read, other = other, read
@@ -26,3 +28,15 @@ def test_a_reader_that_has_gone_ends_the_program_without_a_word(stream):
         read.close()
         assert other.read() == ""
         assert process.wait() == 141  # as a shell sees a program that SIGPIPE ended
+
+
+def test_a_command_without_a_reader_ends_without_a_word():
+    reader, writer = os.pipe()
+    os.close(reader)
+    program = [sys.executable, "-m", "madf_jax", "--help"]
+    # What is not buffered fails inside argparse, which ignores it.
+    environment = {name: v for name, v in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    pipes = {"stdout": writer, "stderr": subprocess.PIPE}
+    done = subprocess.run(program, cwd=ROOT, env=environment, check=False, **pipes)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, b"")
