@@ -45,6 +45,9 @@ def evaluate(setup: Setup, workdir: Path, output: Path, step: Step = "newest") -
             report stands as it was.
     """
     options = setup.evaluation
+    with system_errors(workdir, "--workdir"):
+        if not workdir.is_dir():
+            raise UserError(f"--workdir={workdir} is not a directory; train a run there first")
     directory = ReportDirectory(output, options.grids, _input_folders(setup))
     restored = _restore(setup, workdir, step)
     evaluator = make_evaluator(setup, options.count)
@@ -95,11 +98,11 @@ def _input_folders(setup: Setup) -> dict[str, Path]:
 
 
 def _restore(setup: Setup, workdir: Path, step: Step) -> InferenceVariables:
-    with system_errors(workdir, "--workdir"):
-        if not workdir.is_dir():
-            raise UserError(f"--workdir={workdir} is not a directory; train a run there first")
     shapes = jax.eval_shape(lambda: init_variables(setup.network, jax.random.key(0)))
-    with Checkpoints(workdir, read_only=True) as checkpoints:
+    with (
+        system_errors(workdir, "--workdir"),
+        Checkpoints(workdir, read_only=True) as checkpoints,
+    ):
 
         def read(step: int) -> InferenceVariables:
             return read_variables(checkpoints.path(step), shapes)
