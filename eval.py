@@ -1,10 +1,9 @@
-"""Evaluates a run: `python eval.py --config=configs/NAME.py --workdir=DIR [--output=DIR]`."""
+"""Evaluates a run: `python eval.py --workdir=DIR [--output=DIR] [--step=N|best|newest]`."""
 
 import argparse
 import sys
 from collections.abc import Sequence
 
-from madf_jax.config.config_file import read_config
 from madf_jax.config.flags import FlagParser
 from madf_jax.errors import UserError
 from madf_jax.files import local_path
@@ -17,14 +16,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with quiet_broken_pipe():
         try:
             args = _parse(arguments)
-            config = read_config(args.config, args.changes)
             # Imported late, so that --help and a wrong flag answer at once.
-            from madf_jax.config.sections import from_config
             from madf_jax.devices import require_devices
+            from madf_jax.evaluation.config import choose_setup
             from madf_jax.evaluation.evaluate import evaluate, parse_step
             from madf_jax.evaluation.report import format_report
 
-            setup, step = from_config(config), parse_step(args.step)
+            step = parse_step(args.step)
+            setup = choose_setup(args.config, args.changes, args.workdir)
             require_devices()
             report = evaluate(setup, args.workdir, args.output, step)
         except UserError as error:
@@ -35,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = FlagParser("eval.py", "Evaluates a checkpoint of a run.")
+    parser = FlagParser("eval.py", "Evaluates a checkpoint of a run.", needs_config=False)
     parser.add_argument(
         "--output", metavar="DIR", help="directory of the report; default: the run's"
     )

@@ -20,12 +20,20 @@ _EPILOG = (
 class FlagParser(argparse.ArgumentParser):
     """The flags of a script that works on a run; a mistake in one is a UserError."""
 
-    def __init__(self, program: str, description: str) -> None:
-        """Adds the flags that all of them have."""
+    def __init__(self, program: str, description: str, *, needs_config: bool = True) -> None:
+        """Adds the flags that all of them have.
+
+        Args:
+            program: name of the script.
+            description: of what it does.
+            needs_config: whether `--config` must be given.
+        """
         super().__init__(program, description=description, epilog=_EPILOG, allow_abbrev=False)
         self.add_argument("--version", action="version", version=f"madf-jax {__version__}")
-        self.add_argument("--config", metavar="FILE", help="such as configs/places2.py")
+        example = "such as configs/places2.py" + "; default: the run's own" * (not needs_config)
+        self.add_argument("--config", metavar="FILE", help=example)
         self.add_argument("--workdir", metavar="DIR", help="directory of the run")
+        self._required = ("config", "workdir") if needs_config else ("workdir",)
 
     def parse(self, arguments: Sequence[str] | None) -> argparse.Namespace:
         """Parses the command line, by default the program's.
@@ -39,7 +47,7 @@ class FlagParser(argparse.ArgumentParser):
         """
         args, changes = self.parse_known_args(arguments)
         self._check(changes)
-        for name in ("config", "workdir"):
+        for name in self._required:
             if getattr(args, name) is None:
                 raise UserError(f"--{name} is missing; --help lists the flags")
         args.workdir = local_path(args.workdir, "--workdir")

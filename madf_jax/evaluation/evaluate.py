@@ -12,6 +12,7 @@ from madf_jax.checkpoints.manager import Checkpoints
 from madf_jax.checkpoints.variables import InferenceVariables, read_variables
 from madf_jax.config.sections import Setup
 from madf_jax.errors import UserError
+from madf_jax.evaluation.config import require_run
 from madf_jax.evaluation.grids import draw_example
 from madf_jax.evaluation.output import ReportDirectory
 from madf_jax.evaluation.report import Row, rows_of, to_csv
@@ -45,9 +46,7 @@ def evaluate(setup: Setup, workdir: Path, output: Path, step: Step = "newest") -
             report stands as it was.
     """
     options = setup.evaluation
-    with system_errors(workdir, "--workdir"):
-        if not workdir.is_dir():
-            raise UserError(f"--workdir={workdir} is not a directory; train a run there first")
+    require_run(workdir)
     directory = ReportDirectory(output, options.grids, _input_folders(setup))
     restored = _restore(setup, workdir, step)
     evaluator = make_evaluator(setup, options.count)

@@ -20,6 +20,11 @@ def test_flags_of_the_config_are_left_in_order():
     assert args.changes == changes
 
 
+def test_a_script_may_do_without_a_config():
+    args = FlagParser("eval.py", "Evaluates.", needs_config=False).parse(["--workdir=run"])
+    assert (args.config, args.workdir) == (None, Path("run"))
+
+
 def test_the_last_of_a_flag_given_twice_counts():
     args = parse("--config=x.py", "--workdir=a", "--config=y.py", "--workdir=b")
     assert (args.config, args.workdir) == ("y.py", Path("b"))

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from madf_jax.checkpoints.manager import Checkpoints
-from madf_jax.config.identity import write_config
+from madf_jax.config.run_config import write_run_config
 from madf_jax.config.sections import from_config
 from madf_jax.state.optimizer import make_optimizer
 from madf_jax.state.train_state import TrainState
@@ -61,5 +61,5 @@ def workdir(setup, states, tmp_path_factory):
         for step, state in states.items():
             metrics = {"psnr": 20.0 if step == BEST else 10.0} if step != STEPS[-1] else None
             checkpoints.save(jax.device_put(state, jax.devices()[0]), {}, metrics)
-    write_config(setup, workdir)
+    write_run_config(setup, workdir, 0)
     return workdir

@@ -1,0 +1,50 @@
+"""The config of an evaluation: that of the run, unless a file is named."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from absl import logging
+
+from madf_jax.config.config_file import change_config, read_config
+from madf_jax.config.run_config import find_differences, has_run_config, read_run_config
+from madf_jax.config.sections import Setup, from_config, to_plain
+from madf_jax.errors import UserError
+from madf_jax.files import system_errors
+
+
+def choose_setup(file: str | None, changes: Sequence[str], workdir: Path) -> Setup:
+    """Builds every section, and logs each key that differs from the run's config.
+
+    Args:
+        file: of a config to evaluate with; None takes that of the run.
+        changes: flags `--config.section.key=value`.
+        workdir: of the run.
+
+    Raises:
+        UserError: there is no config, or it, a key or a value can't be used.
+    """
+    require_run(workdir)
+    run = read_run_config(workdir) if has_run_config(workdir) else None
+    if file is not None:
+        setup = from_config(read_config(file, changes))
+    elif run is not None:
+        setup = from_config(change_config(run, changes))
+    else:
+        raise UserError(f"--workdir={workdir} has no config.json; name its config by --config")
+    if run is None:
+        logging.info("%s has no config.json to compare the config with", workdir)
+        return setup
+    for difference in find_differences(run, to_plain(setup)):
+        logging.info("config.%s", difference)
+    return setup
+
+
+def require_run(workdir: Path) -> None:
+    """Whether there is a directory that may hold a run.
+
+    Raises:
+        UserError: there is none, or it can't be looked at.
+    """
+    with system_errors(workdir, "--workdir"):
+        if not workdir.is_dir():
+            raise UserError(f"--workdir={workdir} is not a directory; train a run there first")
