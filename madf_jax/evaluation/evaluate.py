@@ -13,11 +13,11 @@ from madf_jax.checkpoints.variables import InferenceVariables, read_variables
 from madf_jax.config.sections import Setup
 from madf_jax.errors import UserError
 from madf_jax.evaluation.config import require_run
+from madf_jax.evaluation.evaluator import NETWORK, make_evaluator
 from madf_jax.evaluation.grids import draw_example
 from madf_jax.evaluation.output import ReportDirectory
 from madf_jax.evaluation.report import Row, rows_of, to_csv
 from madf_jax.evaluation.summary import Summary
-from madf_jax.evaluation.validation import NETWORK, make_evaluator
 from madf_jax.files import system_errors
 from madf_jax.inference.classical import CLASSICAL
 from madf_jax.inference.inpaint import any_image

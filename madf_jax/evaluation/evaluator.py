@@ -8,10 +8,14 @@ import grain
 import numpy as np
 from tqdm import tqdm
 
+from madf_jax.config.sections import Setup
 from madf_jax.data.options import LoaderOptions
-from madf_jax.data.pipeline import iterate
+from madf_jax.data.pipeline import evaluation_dataset, iterate
 from madf_jax.inference.inpaint import Method, composite
 from madf_jax.metrics.image_quality import METRICS, Metric, score
+
+NETWORK = "madf"
+"""What reports call the network."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,6 +81,27 @@ class Evaluator:
         """The first examples, at most a batch of them, painted and not scored."""
         batch = {key: values[:count] for key, values in self._dataset[0].items()}
         return list(_score_batch(batch, methods, {}))
+
+
+def make_evaluator(setup: Setup, count: int) -> Evaluator:
+    """Opens the held-out examples that a config describes.
+
+    Args:
+        setup: of the config.
+        count: number of examples; 0 = every image once.
+
+    Raises:
+        UserError: images or masks are missing or unusable.
+    """
+    options = setup.evaluation
+    dataset = evaluation_dataset(
+        setup.data,
+        setup.masks,
+        seed=options.seed,
+        count=count,
+        batch_size=options.batch_size,
+    )
+    return Evaluator(dataset, setup.loader)
 
 
 def _score_batch(

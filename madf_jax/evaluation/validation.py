@@ -6,39 +6,14 @@ from typing import Any
 import numpy as np
 
 from madf_jax.config.sections import Setup
-from madf_jax.data.pipeline import evaluation_dataset
-from madf_jax.evaluation.evaluator import Evaluator
+from madf_jax.evaluation.evaluator import NETWORK, make_evaluator
 from madf_jax.evaluation.grids import preview
 from madf_jax.evaluation.summary import Summary
 from madf_jax.inference.inpaint import Method, any_image
 from madf_jax.inference.painter import Painter
 from madf_jax.metrics.image_quality import METRICS
 
-NETWORK = "madf"
-"""What reports call the network."""
-
 _SHOWN = 8
-
-
-def make_evaluator(setup: Setup, count: int) -> Evaluator:
-    """Opens the held-out examples that a config describes.
-
-    Args:
-        setup: of the config.
-        count: number of examples; 0 = every image once.
-
-    Raises:
-        UserError: images or masks are missing or unusable.
-    """
-    options = setup.evaluation
-    dataset = evaluation_dataset(
-        setup.data,
-        setup.masks,
-        seed=options.seed,
-        count=count,
-        batch_size=options.batch_size,
-    )
-    return Evaluator(dataset, setup.loader)
 
 
 class Validation:

@@ -9,8 +9,8 @@ from PIL import Image
 from madf_jax.errors import UserError
 from madf_jax.evaluation import evaluate as module
 from madf_jax.evaluation.evaluate import evaluate, parse_step
-from madf_jax.evaluation.evaluator import Evaluator
-from madf_jax.evaluation.validation import NETWORK, Validation, make_evaluator
+from madf_jax.evaluation.evaluator import NETWORK, Evaluator, make_evaluator
+from madf_jax.evaluation.validation import Validation
 from madf_jax.inference.classical import CLASSICAL
 from madf_jax.inference.inpaint import any_image
 from madf_jax.inference.painter import Painter
