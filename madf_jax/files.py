@@ -145,5 +145,5 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """`write_whole` of a text."""
-    write_whole(path, lambda temporary: temporary.write_text(text))
+    """`write_whole` of a text in UTF-8, whatever the locale says."""
+    write_whole(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))

@@ -1,9 +1,14 @@
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from madf_jax.errors import UserError, escape
 from madf_jax.files import local_path, require_regular_file, system_errors
+
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.mark.parametrize("url", ["gs://b/r", "s3://b", "http://h/x", "hf://o/n", "file:/x"])
@@ -45,3 +50,14 @@ def test_only_regular_files_are_opened(tmp_path):
             require_regular_file(tmp_path / name)
     (tmp_path / "file").write_bytes(b"abc")
     assert require_regular_file(tmp_path / "file").st_size == 3
+
+
+def test_texts_are_written_in_utf_8_whatever_the_locale_says(tmp_path):
+    code = (
+        "import pathlib, sys; from madf_jax.files import write_text\n"
+        "write_text(pathlib.Path(sys.argv[1]), '\\u65e5')"
+    )
+    locale = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    program = [sys.executable, "-c", code, str(tmp_path / "text")]
+    subprocess.run(program, cwd=ROOT, env={**os.environ, **locale}, check=True)
+    assert (tmp_path / "text").read_bytes() == "日".encode()
