@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from madf_jax.network import MADF
+from madf_jax.state.train_state import inference_fields
 from madf_jax.weights.adam import Adam
 from madf_jax.weights.generator import Tree
 
@@ -40,12 +41,12 @@ class Weights:
 
     @property
     def variables(self) -> Tree:
-        """What inference applies and evaluation scores: the averaged parameters if there are any.
+        """What inference applies and evaluation scores, by `inference_fields`.
 
         `{'params', 'batch_stats'}`, as the network's `apply` takes them.
         """
-        params = self.params if self.ema is None else self.ema
-        return {"params": params, "batch_stats": self.batch_stats}
+        fields = inference_fields(averaged=self.ema is not None)
+        return {collection: getattr(self, field) for collection, field in fields.items()}
 
     @property
     def trained_variables(self) -> Tree:
