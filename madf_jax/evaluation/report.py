@@ -38,6 +38,12 @@ def format_report(report: Mapping[str, Any], output: Path) -> str:
         f"{report['count']} held-out images at step {report['step']} "
         f"({report['weights']} weights):\n",
         format_table(report["methods"]),
+        *(
+            f"\n{method}: {count} of {report['count']} composites equal the original; their PSNR "
+            "is infinite and left out of the mean"
+            for method, count in report["identical"].items()
+            if count
+        ),
         f"\nReport: {place}/{JSON}, {place}/{CSV}",
     ]
     grids = [name for name in report["files"] if name.startswith(GRIDS)]

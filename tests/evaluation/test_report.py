@@ -67,10 +67,12 @@ def test_the_table_has_a_row_a_method():
 
 def test_what_is_printed_names_step_weights_and_files(tmp_path):
     report = {"count": 2, "step": 7, "weights": "averaged", "methods": scores(20.0)}
+    report["identical"] = {"madf": 0, "telea": 1}
     files = ["evaluation.json", "evaluation.csv"]
     text = format_report({**report, "files": files}, tmp_path / "a\x1b")
     assert "2 held-out images at step 7 (averaged weights):" in text
     assert f"{tmp_path}/a\\x1b/evaluation.csv" in text and "\x1b" not in text
+    assert "telea: 1 of 2 composites equal the original" in text and "madf: 0" not in text
     assert "grids" not in text
     grids = [f"grids/000{i}.png" for i in range(2)]
     text = format_report({**report, "files": [*files, *grids]}, tmp_path)
