@@ -217,14 +217,16 @@ class Checkpoints:
             read: as in `newest`.
 
         Raises:
-            UserError: it is damaged, or `read` raised it.
+            UserError: it is damaged or can't be read now, or `read` raised it.
         """
         try:
             return read(step)
         except (UserError, MemoryError, jax.errors.JaxRuntimeError):
             raise
         except Exception as error:  # damaged files make Orbax raise almost anything
-            raise UserError(f"{self.path(step)}: is damaged: {_line(error)}") from None
+            is_damage = isinstance(error, FileNotFoundError) or not isinstance(error, OSError)
+            what = "is damaged" if is_damage else "can't be read"
+            raise UserError(f"{self.path(step)}: {what}: {_line(error)}") from None
 
     @property
     def steps(self) -> list[int]:

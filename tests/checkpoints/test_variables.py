@@ -101,3 +101,24 @@ def test_another_network_is_refused_by_its_arrays(tmp_path):
         UserError, match=r"ema/kernel: int32\[48,48\] there, float32\[2,2\] by the config"
     ):
         read_variables(path, abstract(other))
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (OSError(5, "Input/output error"), r"checkpoints/1: can't be read: .*Input/output error"),
+        (FileNotFoundError(2, "No such file"), r"checkpoints/1: is damaged: .*No such file"),
+        (ValueError("bad bytes"), r"checkpoints/1: is damaged: bad bytes"),
+    ],
+)
+def test_a_checkpoint_that_was_named_is_not_replaced_by_another(tmp_path, error, message):
+    save(tmp_path, *(make_state(step, average=False) for step in (1, 2)))
+
+    def read(step):
+        raise error
+
+    with (
+        Checkpoints(tmp_path, read_only=True) as checkpoints,
+        pytest.raises(UserError, match=message),
+    ):
+        checkpoints.at(1, read)
