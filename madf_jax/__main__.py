@@ -35,8 +35,11 @@ def _run(argv: Sequence[str] | None) -> int:
     if rest and not getattr(args, "takes_config_flags", False):
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     args.rest = rest
+    from madf_jax.devices import device_errors  # imports JAX, which --help does without
+
     try:
-        return args.run(args)
+        with device_errors():
+            return int(args.run(args))
     except UserError as error:
         print(f"madf-jax: {error}", file=sys.stderr)
         return 1

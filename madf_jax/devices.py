@@ -1,4 +1,7 @@
-"""Whether JAX finds the devices that it is asked for."""
+"""Whether JAX has the devices that it is asked for."""
+
+import contextlib
+from collections.abc import Iterator
 
 import jax
 
@@ -6,21 +9,34 @@ from madf_jax.errors import UserError
 
 
 def require_devices() -> None:
-    """Starts JAX's backend.
+    """Starts JAX's backend; must come after the processes of a job have been joined.
 
     Raises:
-        UserError: the platform that `JAX_PLATFORMS` asks for is not there.
+        UserError: the platform that `JAX_PLATFORMS` names is not available.
     """
     try:
         jax.devices()
     except (AssertionError, RuntimeError) as error:
-        reason = str(error)
-        # An AssertionError without a text: JAX has plugins for the platform and none of them works.
+        reason = " ".join(str(error).split())
+        # JAX has a plugin for CUDA and ROCm that finds no device: an AssertionError without a text.
         if reason and "Unable to initialize backend" not in reason:
             raise
-        shown = " ".join(reason.split()) or "JAX finds no such device"
-        asked = jax.config.read("jax_platforms")
         raise UserError(
-            f"JAX_PLATFORMS={asked}: {shown}; install JAX for that device, or unset JAX_PLATFORMS "
-            "to use what is there"
+            f"JAX_PLATFORMS={jax.config.values['jax_platforms']}: "
+            f"{reason or 'JAX finds no such device'}; install JAX for that device, or unset "
+            "JAX_PLATFORMS to use what is available"
         ) from None
+
+
+@contextlib.contextmanager
+def device_errors() -> Iterator[None]:
+    """Turns an error inside into one line if its cause is that `require_devices` fails.
+
+    Raises:
+        UserError: the platform that `JAX_PLATFORMS` names is not available.
+    """
+    try:
+        yield
+    except (AssertionError, RuntimeError):
+        require_devices()
+        raise
