@@ -4,7 +4,6 @@ import json
 import os
 
 import pytest
-from absl import logging
 
 from madf_jax.config.run_config import find_differences, read_run_config, write_run_config
 from madf_jax.config.sections import from_config, to_plain
@@ -102,14 +101,13 @@ def test_sections_of_no_kind_count_as_empty(tmp_path):
     assert (found["network"]["depth"], found["training"]["seed"]) == (7, 3)
 
 
-def test_the_config_before_a_change_is_kept_and_each_key_logged(workdir, monkeypatch):
-    lines = []
-    monkeypatch.setattr(logging, "info", lambda text, *values: lines.append(text % values))
+def test_the_config_before_a_change_is_kept_and_each_key_logged(workdir, caplog):
+    caplog.set_level("INFO", "absl")
     before = (workdir / "config.json").read_text()
     write_run_config(setup_of(**{"objective.hole": 5.0, "training.log_every": 7}), workdir, step=40)
     assert (workdir / "config-40.json").read_text() == before
     assert read_run_config(workdir)["objective"]["hole"] == 5.0
-    assert lines == [
+    assert caplog.messages == [
         "config.objective.hole: 6.0 until step 40, 5.0 from here on",
         "config.training.log_every: 5 until step 40, 7 from here on",
     ]

@@ -182,18 +182,14 @@ def test_stopped_and_resumed_equals_uninterrupted(
     assert resumed.notes == uninterrupted.notes
 
 
-def test_a_run_past_its_end_is_left_alone_and_what_differs_is_logged(
-    whole_run, tmp_path, monkeypatch
-):
-    lines = []
-    for level in ("info", "warning"):
-        monkeypatch.setattr(loop.logging, level, lambda text, *values: lines.append(text % values))
+def test_a_run_past_its_end_is_left_alone_and_what_differs_is_logged(whole_run, tmp_path, caplog):
+    caplog.set_level("INFO", "absl")
     workdir = shutil.copytree(whole_run, tmp_path / "copy")
     before = last_state(shrunk(), workdir)
     changes = {"training.seed": 5, "training.steps": EVERY, "training.changed_config": "accept"}
     assert loop.train(from_config(shrunk(**changes)), workdir)
     assert_identical(last_state(shrunk(), workdir).state, before.state)
-    text = "\n".join(lines)
+    text = caplog.text
     assert "step 30 the data changed in seed" in text
     assert "config.training.seed: 0 until step 30, 5 from here on" in text
     assert f"training.steps is {EVERY} and {workdir} is at step {STEPS} already" in text
