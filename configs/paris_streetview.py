@@ -1,8 +1,10 @@
-"""Paris StreetView at 512x512, as the PyTorch reference trains it: 1,000,000 steps of 6 images.
+"""Paris StreetView at 512x512, trained like the PyTorch reference: 1,000,000 steps of 6 images.
 
 python train.py --config=configs/paris_streetview.py --workdir=runs/paris_streetview \
   --config.data.train_path=IMAGES --config.data.evaluation_path=HELD_OUT \
   --config.masks.train_path=MASKS --config.masks.evaluation_path=HELD_OUT_MASKS
+
+Needs folders of images and of irregular masks, black where the hole is.
 """
 
 import ml_collections
