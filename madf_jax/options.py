@@ -16,6 +16,7 @@ from madf_jax.errors import UserError
 from madf_jax.files import local_path
 
 _KEY = "option"
+_LONGEST = 80  # characters of a value in a message
 _LARGEST = 2**31 - 1  # of whole numbers, unless an option says otherwise: JAX counts in int32
 
 
@@ -34,6 +35,7 @@ class Option:
         below: bound that a value must stay under.
         odd: whether the numbers must be odd.
         min_length: least count of numbers, for kinds without a fixed one.
+        max_length: greatest count, likewise.
         path: whether the value names a local file or directory; '' stays ''.
         free: what changes if a run is continued with another value; '' refuses that, unless
             `training.changed_config` is 'accept'.
@@ -52,6 +54,7 @@ class Option:
     below: float | None = None
     odd: bool = False
     min_length: int = 0
+    max_length: int | None = None
     path: bool = False
     free: str = ""
     per_process: bool = False
@@ -78,6 +81,8 @@ class Option:
             raise self._not_allowed(key, value)
         if length not in (0, len(value)) or len(value) < self.min_length:
             raise self._not_allowed(key, tuple(value))
+        if self.max_length is not None and len(value) > self.max_length:
+            raise UserError(f"{key} has {len(value)} numbers; use at most {self.max_length}")
         return tuple(self._conform_one(key, tuple(value), part, element) for part in value)
 
     def _conform_one(self, key: str, whole: Any, value: Any, kind: type) -> Any:
@@ -89,7 +94,7 @@ class Option:
         if isinstance(value, bool) or not isinstance(value, int if kind is int else int | float):
             raise self._not_allowed(key, whole)
         if kind is int and self.maximum is self.below is None and value > _LARGEST:
-            raise UserError(f"{key} is {whole!r}; use at most {_LARGEST}")
+            raise UserError(f"{key} is {_shown(whole)}; use at most {_LARGEST}")
         finite = kind is int or _is_finite(value)
         if finite and self._in_range(value):
             return kind(value)
@@ -97,7 +102,7 @@ class Option:
             what = f"{'' if finite else 'finite '}numbers, each "
         else:
             what = "" if finite else "a finite number, "
-        raise UserError(f"{key} is {whole!r}; use {what}{self._bounds}")
+        raise UserError(f"{key} is {_shown(whole)}; use {what}{self._bounds}")
 
     def _in_range(self, value: float) -> bool:
         return (
@@ -109,7 +114,7 @@ class Option:
         )
 
     def _not_allowed(self, key: str, value: Any) -> UserError:
-        return UserError(f"{key} is {value!r}; use {self.allowed}")
+        return UserError(f"{key} is {_shown(value)}; use {self.allowed}")
 
     @property
     def allowed(self) -> str:
@@ -130,16 +135,16 @@ class Option:
 
     @property
     def _bounds(self) -> str:
-        words = ["odd" * self.odd]
         if self.minimum is not None and self.maximum is not None:
-            return f"from {self.minimum:g} to {self.maximum:g}"
-        words += [
-            "" if self.minimum is None else f"{self.minimum:g} or more",
-            "" if self.above is None else f"more than {self.above:g}",
-            "" if self.maximum is None else f"at most {self.maximum:g}",
-            "" if self.below is None else f"below {_number(self.below)}",
-        ]
-        return " and ".join(filter(None, words))
+            words = [f"from {self.minimum:g} to {self.maximum:g}"]
+        else:
+            words = [
+                "" if self.minimum is None else f"{self.minimum:g} or more",
+                "" if self.above is None else f"more than {self.above:g}",
+                "" if self.maximum is None else f"at most {self.maximum:g}",
+                "" if self.below is None else f"below {_number(self.below)}",
+            ]
+        return " and ".join(filter(None, ("odd" * self.odd, *words)))
 
 
 def option(default: Any, help: str, *, key_default: Any = None, **rules: Any) -> Any:
@@ -194,6 +199,11 @@ def _elements(kind: Any) -> tuple[type, int | None]:
     if typing.get_origin(kind) is tuple and Ellipsis not in arguments:
         return arguments[0], len(arguments)
     return arguments[0], 0
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ..."
 
 
 def _is_finite(value: float) -> bool:

@@ -15,7 +15,9 @@ from madf_jax.options import check, option, options_of
 @dataclasses.dataclass(frozen=True)
 class Section:
     count: int = option(3, "images", minimum=1)
-    odd: Sequence[int] = option((7, 5), "kernel sizes", minimum=1, odd=True, min_length=1)
+    odd: Sequence[int] = option(
+        (7, 5), "kernel sizes", minimum=1, odd=True, min_length=1, max_length=8
+    )
     share: float = option(0.5, "of the whole", minimum=0, below=1)
     rate: float = option(0.1, "per step", above=0)
     pair: tuple[float, float] = option((0.1, 0.4), "least and greatest", minimum=0, maximum=1)
@@ -56,7 +58,7 @@ def made(**changes):
         ({"rate": 0.0}, "room.rate is 0.0; use more than 0"),
         ({"rate": math.inf}, "room.rate is inf; use a finite number, more than 0"),
         ({"rate": -math.inf}, "room.rate is -inf; use a finite number, more than 0"),
-        ({"rate": 10**400}, "use a finite number, more than 0"),
+        ({"rate": 10**400}, "000 ...; use a finite number, more than 0"),
         ({"pair": (0.1, 2)}, "room.pair is (0.1, 2); use numbers, each from 0 to 1"),
         (
             {"pair": (0.1, math.nan)},
@@ -71,12 +73,15 @@ def made(**changes):
         ({"path": "gs://bucket/x"}, "room.path=gs://bucket/x: only local paths are supported"),
         ({"path": "a\udcff"}, "is not valid UTF-8"),
         ({"dtype": "int8"}, "room.dtype is 'int8'; use 'float32'"),
+        ({"odd": (3,) * 9}, "room.odd has 9 numbers; use at most 8"),
+        ({"source": "x" * 9999}, "xxx ...; use 'web' or 'folder'"),
     ],
 )
 def test_a_value_that_is_not_allowed_is_named_with_what_is(changes, message):
     with pytest.raises(UserError) as raised:
         made(**changes)
     assert message in str(raised.value)
+    assert len(str(raised.value)) < 200
 
 
 def test_values_take_the_kind_of_their_field():

@@ -13,6 +13,11 @@ from madf_jax.network.encoder import Encoder
 from madf_jax.network.rematerialization import Remat
 from madf_jax.options import option
 
+# Far beyond use (65,536 pixels a side): a hostile description must not take endless time.
+_MOST_LEVELS = 16
+_MOST_REFINEMENTS = 64
+_MOST_CHANNELS = 2**16
+
 
 class MADF(nn.Module):
     """Image inpainting by end-to-end cascaded refinement with mask awareness (arXiv 2104.13743).
@@ -27,37 +32,58 @@ class MADF(nn.Module):
         7,
         "levels of the encoder; sides of images are multiples of 2**depth",
         minimum=3,
+        maximum=_MOST_LEVELS,
         shapes=int,
     )
     refinements: int = option(
-        2, "refinement decoders after the recovery decoder", minimum=0, shapes=int
+        2,
+        "refinement decoders after the recovery decoder",
+        minimum=0,
+        maximum=_MOST_REFINEMENTS,
+        shapes=int,
     )
     kernel_sizes: Sequence[int] = option(
         (7, 5, 3),
         "of the encoder by level; the last serves all deeper",
         minimum=1,
+        maximum=_MOST_CHANNELS,
         odd=True,
         min_length=1,
+        max_length=_MOST_LEVELS,
         shapes=tuple,
     )
     widths: Sequence[int] = option(
         (16, 32, 64, 128),
         "channels of the encoder by level, likewise",
         minimum=1,
+        maximum=_MOST_CHANNELS,
         min_length=1,
+        max_length=_MOST_LEVELS,
         shapes=tuple,
     )
     skip_widths: Sequence[int] = option(
         (64, 128, 256, 512),
         "channels of skips and decoders by level",
         minimum=1,
+        maximum=_MOST_CHANNELS,
         min_length=1,
+        max_length=_MOST_LEVELS,
         shapes=tuple,
     )
     mask_width: int = option(
-        16, "channels of the mask features that make the filters", minimum=1, shapes=int
+        16,
+        "channels of the mask features that make the filters",
+        minimum=1,
+        maximum=_MOST_CHANNELS,
+        shapes=int,
     )
-    hidden: int = option(128, "channels inside point-wise normalization", minimum=1, shapes=int)
+    hidden: int = option(
+        128,
+        "channels inside point-wise normalization",
+        minimum=1,
+        maximum=_MOST_CHANNELS,
+        shapes=int,
+    )
     filtering: Form = option(
         "factored", "'factored' (fast) or 'patches' (the definition)", free="rounding and speed"
     )

@@ -7,6 +7,7 @@ few tensors; all shapes are compared with the network's afterwards, which finds 
 from __future__ import annotations
 
 import functools
+import math
 import re
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,19 +18,15 @@ from flax import traverse_util
 
 from madf_jax.errors import UserError
 from madf_jax.network import MADF
+from madf_jax.options import options_of
 from madf_jax.state.train_state import init_variables
 from madf_jax.weights.checks import Shape, summarize_names
 from madf_jax.weights.layouts import CONVOLUTION
 from madf_jax.weights.names import reference_names
 
-_BY_LEVEL = ("kernel_sizes", "widths", "skip_widths")
-ARGUMENTS = ("depth", "refinements", *_BY_LEVEL, "mask_width", "hidden")
+_OPTIONS = {name: rules for name, rules in options_of(MADF).items() if rules.shapes}
+ARGUMENTS = tuple(_OPTIONS)
 """MADF's arguments that decide the shapes of its variables."""
-
-# Far beyond use (65,536 pixels a side): a hostile file must not make the table endless.
-_MOST_LEVELS = 16
-_MOST_REFINEMENTS = 64
-_MOST_CHANNELS = 2**16
 
 _LEVEL = re.compile(
     r"(?:^(?:filter_gen|enc_conv|enc_up|deconv|att_conv|dec_ref\d+)_|/level_)(\d+)(?:[./]|$)"
@@ -39,9 +36,9 @@ _REFINEMENT = re.compile(r"(?:^dec_ref(\d+)_|refinement_decoder_(\d+)/)")
 
 def describe_network(network: MADF) -> dict[str, Any]:
     """A network's `ARGUMENTS` as JSON can hold them."""
+    arguments = {name: getattr(network, name) for name in ARGUMENTS}
     return {
-        name: list(getattr(network, name)) if name in _BY_LEVEL else getattr(network, name)
-        for name in ARGUMENTS
+        name: value if isinstance(value, int) else list(value) for name, value in arguments.items()
     }
 
 
@@ -53,14 +50,12 @@ def described_network(arguments: Any) -> MADF:
     """
     if not isinstance(arguments, Mapping) or set(arguments) != set(ARGUMENTS):
         raise UserError(f"its network must be described by {', '.join(ARGUMENTS)}")
-    most = {"depth": _MOST_LEVELS, "refinements": _MOST_REFINEMENTS}
-    for name, value in arguments.items():
-        values = value if name in _BY_LEVEL else [value]
-        fits = isinstance(values, Sequence) and 1 <= len(values) <= _MOST_LEVELS
-        limit = most.get(name, _MOST_CHANNELS)
-        if not fits or not all(type(v) is int and 0 <= v <= limit for v in values):
-            raise UserError(f"its network's {name} is {str(value)[:80]!r}, out of range")
-    network = MADF(**{name: tuple(v) if name in _BY_LEVEL else v for name, v in arguments.items()})
+    network = MADF(
+        **{
+            name: rules.conform(f"its network's {name}", arguments[name])
+            for name, rules in _OPTIONS.items()
+        }
+    )
     network_shapes(network)
     return network
 
@@ -71,10 +66,10 @@ def network_shapes(network: MADF) -> dict[str, Shape]:
     Raises:
         UserError: the network's arguments are out of range.
     """
-    arguments = describe_network(network)
-    for name in _BY_LEVEL:
-        arguments[name] = tuple(arguments[name])
-    return _network_shapes(tuple(arguments.items()))
+    arguments = {name: getattr(network, name) for name in ARGUMENTS}
+    return _network_shapes(
+        tuple((name, v if isinstance(v, int) else tuple(v)) for name, v in arguments.items())
+    )
 
 
 @functools.lru_cache(maxsize=32)  # tracing a network takes a second
@@ -105,9 +100,13 @@ def count_levels(names: Iterable[str]) -> tuple[int, int]:
             f"holds no generator of MADF; its names are "
             f"{summarize_names(map(repr, names)) or 'none'}"
         )
-    if len(levels) > _MOST_LEVELS or len(refinements) > _MOST_REFINEMENTS:
+    if len(levels) > _limit("depth") or len(refinements) > _limit("refinements"):
         raise UserError(f"names {len(levels)} levels and {len(refinements)} refinement decoders")
     return len(levels), len(refinements)
+
+
+def _limit(name: str) -> float:
+    return _OPTIONS[name].maximum or math.inf
 
 
 def infer_network(shapes: Mapping[str, Shape]) -> MADF:
@@ -156,7 +155,7 @@ def _convolution_kernels(
             continue
         ours, theirs = shapes.get(f"params/{name.path}", ()), shapes.get(name.name, ())
         shape = ours or tuple(theirs[axis] for axis in (2, 3, 1, 0) if len(theirs) == 4)
-        if len(shape) == 4 and min(shape) >= 1 and max(shape) <= _MOST_CHANNELS:
+        if len(shape) == 4 and min(shape) >= 1 and max(shape) <= _limit("widths"):
             found[name.path] = shape
     return found
 
