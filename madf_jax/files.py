@@ -85,23 +85,27 @@ def require_regular_file(path: Path, name: str = "") -> os.stat_result:
     return found
 
 
-def read_json(path: Path, name: str = "") -> Any:
+def read_json(path: Path, name: str = "", largest: int = 2**24) -> Any:
     """What a JSON file of a user holds.
 
     Args:
         path: of the file.
         name: the flag or key that names it, for messages.
+        largest: bytes that it may have.
 
     Raises:
-        UserError: it can't be read, or is not JSON; nesting beyond Python's depth counts as that.
+        UserError: it can't be read, is larger, or is not JSON; nesting beyond Python's depth counts
+            as that.
     """
-    require_regular_file(path, name)
+    refused = f"{name}={path}: is not JSON" if name else f"{path}: is not JSON"
+    size = require_regular_file(path, name).st_size
+    if size > largest:
+        raise UserError(f"{refused} that can be read: it has {size} bytes")
     with system_errors(path, name):
         try:
             return json.loads(path.read_bytes())
         except (ValueError, RecursionError) as error:
-            shown = f"{name}={path}" if name else f"{path}"
-            raise UserError(f"{shown}: is not JSON that can be read: {error}") from None
+            raise UserError(f"{refused} that can be read: {error}") from None
 
 
 def make_directory(path: Path, name: str) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from madf_jax.errors import UserError, escape
-from madf_jax.files import local_path, require_regular_file, system_errors
+from madf_jax.files import local_path, read_json, require_regular_file, system_errors
 
 ROOT = Path(__file__).parents[1]
 
@@ -61,3 +61,17 @@ def test_texts_are_written_in_utf_8_whatever_the_locale_says(tmp_path):
     program = [sys.executable, "-c", code, str(tmp_path / "text")]
     subprocess.run(program, cwd=ROOT, env={**os.environ, **locale}, check=True)
     assert (tmp_path / "text").read_bytes() == "日".encode()
+
+
+@pytest.mark.parametrize(
+    "content", [b"{", b"", b"[" * 100_000, b"\xff\xfe", b"9" * 5000, b"[1]" + 100_000 * b" "]
+)
+def test_what_is_not_json_of_a_size_to_read_is_refused_by_name(tmp_path, content):
+    (tmp_path / "x.json").write_bytes(content)
+    with pytest.raises(UserError, match=r"--facts=.*x\.json: is not JSON that can be read: "):
+        read_json(tmp_path / "x.json", "--facts", largest=100_000)
+
+
+def test_json_is_read(tmp_path):
+    (tmp_path / "x.json").write_text('{"a": [1, "\u00e9"]}')
+    assert read_json(tmp_path / "x.json") == {"a": [1, "é"]}

@@ -13,9 +13,9 @@ import ml_collections
 from absl import flags
 from ml_collections import config_flags
 
-from madf_jax.config.renamed import KEYS
 from madf_jax.errors import UserError
 from madf_jax.files import local_path, require_regular_file
+from madf_jax.renamed import KEYS
 
 CHANGE = re.compile(r"--?(?:no)?config\.([^=]*)")
 """A flag that changes a key, and that key."""

@@ -8,11 +8,11 @@ from typing import Any
 
 from absl import logging
 
-from madf_jax.config.renamed import use_current_names
 from madf_jax.config.sections import Plain, Setup, all_options, to_plain
 from madf_jax.errors import UserError
 from madf_jax.files import read_json, system_errors, write_text
 from madf_jax.options import Option
+from madf_jax.renamed import use_current_names
 
 _NAME = "config.json"
 
