@@ -113,3 +113,9 @@ print(*sorted({{'tensorflow', 'torch', 'tensorflow_datasets'}} & set(sys.modules
         check=True,
     )
     assert done.stdout.strip() == ""
+
+
+@pytest.mark.parametrize("path", FILES, ids=IDS)
+def test_a_config_dict_goes_no_further_than_the_room_that_parses_it(path):
+    if room_of(path) != "config":
+        assert "ml_collections" not in path.read_text()

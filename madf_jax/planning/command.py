@@ -34,11 +34,12 @@ def _add_compile(commands: Subparsers) -> None:
 
 def _compile(args: argparse.Namespace) -> int:
     from madf_jax.config.config_file import read_config
+    from madf_jax.config.sections import from_config
     from madf_jax.planning.environment import use_compiler
 
-    config = read_config(args.config, args.rest)
+    setup = from_config(read_config(args.config, args.rest))
     use_compiler("cuda" if args.topology is None else "tpu")
     from madf_jax.planning.compile import compile_step
     from madf_jax.planning.isolated import run_apart
 
-    return run_apart(compile_step, config, args.topology, args.target, search=args.search)
+    return run_apart(compile_step, setup, args.topology, args.target, search=args.search)

@@ -1,8 +1,6 @@
 """The command `compile`: prints what a config's training step needs of a device."""
 
-import ml_collections
-
-from madf_jax.config.sections import from_config
+from madf_jax.config.sections import Setup
 from madf_jax.planning.chips import gpu_devices, tpu_devices
 from madf_jax.planning.plan import Plan, TooLarge, largest, make_plan
 
@@ -10,7 +8,7 @@ _GB = 1e9
 
 
 def compile_step(
-    config: ml_collections.ConfigDict,
+    setup: Setup,
     topology: str | None,
     target: str | None,
     *,
@@ -19,7 +17,7 @@ def compile_step(
     """Compiles and prints. The environment must have been prepared (`environment`).
 
     Args:
-        config: of the run.
+        setup: the sections of the run's config.
         topology: a TPU slice, or None.
         target: a GPU, or None.
         search: find the largest batch per device that fits, too.
@@ -28,9 +26,8 @@ def compile_step(
         0, or 1 if the step does not fit.
 
     Raises:
-        UserError: the config, the topology or the step is no good.
+        UserError: the topology or the step can't be compiled.
     """
-    setup = from_config(config)
     chip, devices = gpu_devices(target or "") if topology is None else tpu_devices(topology)
     total, count = setup.training.batch_size, len(devices)
     parts = setup.training.accumulate_steps

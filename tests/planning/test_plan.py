@@ -1,14 +1,16 @@
 """What is computed from what a compiler says, and the few compilations of a search."""
 
 import math
+import pickle
 
 import jax
 import pytest
 
 from madf_jax.config.sections import from_config
 from madf_jax.errors import UserError
+from madf_jax.planning import compile as compiling
 from madf_jax.planning.chips import CHIPS, Chip, tpu_devices
-from madf_jax.planning.compile import compile_step, format_plan
+from madf_jax.planning.compile import format_plan
 from madf_jax.planning.plan import Plan, TooLarge, largest, make_plan
 from tests.narrow import narrow_config
 
@@ -47,15 +49,14 @@ def test_the_search_does_not_creep_where_the_compiler_changes_its_ways():
     assert len(tried) <= 20
 
 
-@pytest.fixture
-def setup():
-    return narrow_config(**{"training.batch_size": 6})
+def setup_of(**changes):
+    return from_config(narrow_config(**{"training.batch_size": 6, **changes}))
 
 
-def test_a_plan_is_what_the_compiler_counted(setup):
+def test_a_plan_is_what_the_compiler_counted():
     """Here of CPU devices: the compilers for TPUs and GPUs are not in every environment."""
     chip = Chip("slow", flops=2e6, float32_flops=1e6, bandwidth=1e6, memory=10**9)
-    plan = make_plan(from_config(setup), chip, jax.devices()[:2], batch=3)
+    plan = make_plan(setup_of(), chip, jax.devices()[:2], batch=3)
     parts = (plan.arguments, plan.outputs, plan.temporaries, plan.program)
     assert (plan.devices, plan.batch, plan.needed) == (2, 3, sum(parts))
     assert min(plan.arguments, plan.temporaries, plan.flop, plan.accessed) > 0
@@ -64,17 +65,15 @@ def test_a_plan_is_what_the_compiler_counted(setup):
     assert "slow, 2 devices, 3 images on each" in format_plan(plan)
 
 
-def test_bfloat16_has_the_chips_higher_peak(setup):
+def test_bfloat16_has_the_chips_higher_peak():
     chip = Chip("slow", flops=2e3, float32_flops=1e3, bandwidth=1e12, memory=1)
-    setup.network.dtype = "bfloat16"
-    plan = make_plan(from_config(setup), chip, jax.devices()[:1], batch=1)
+    setup = setup_of(**{"network.dtype": "bfloat16"})
+    plan = make_plan(setup, chip, jax.devices()[:1], batch=1)
     assert plan.floor == pytest.approx(plan.flop / 2e3)
     assert not plan.fits
 
 
-def test_a_batch_that_does_not_divide_is_rounded_up_and_told(setup, monkeypatch, capsys):
-    from madf_jax.planning import command
-
+def test_a_batch_that_does_not_divide_is_rounded_up_and_reported(monkeypatch, capsys):
     made = []
 
     def plan(_, chip, devices, batch):
@@ -83,21 +82,25 @@ def test_a_batch_that_does_not_divide_is_rounded_up_and_told(setup, monkeypatch,
             raise TooLarge("RESOURCE_EXHAUSTED: too large")
         return Plan(chip, len(devices), batch, 4 * batch * 10**9, 0, 0, 0, 1e12, 1e9, 0.1, 3.0)
 
-    monkeypatch.setattr(command, "tpu_devices", lambda _: (CHIPS["v5e"], [None] * 4))
-    monkeypatch.setattr(command, "make_plan", plan)
-    assert compile_step(setup, "v5e:2x2", None, search=True) == 0
+    monkeypatch.setattr(compiling, "tpu_devices", lambda _: (CHIPS["v5e"], [None] * 4))
+    monkeypatch.setattr(compiling, "make_plan", plan)
+    assert compiling.compile_step(setup_of(), "v5e:2x2", None, search=True) == 0
     printed = capsys.readouterr().out
     assert "batch_size 6 does not divide by 4 devices: compiling for 2 a device, 8" in printed
     assert "largest batch per device that fits: 4" in printed
     made.clear()
-    setup.training.accumulate_steps = 3
-    assert compile_step(setup, "v5e:2x2", None, search=True) == 0
+    setup = setup_of(**{"training.accumulate_steps": 3})
+    assert compiling.compile_step(setup, "v5e:2x2", None, search=True) == 0
     assert made and all(batch % 3 == 0 for batch in made)
     assert "largest batch per device that fits: 3" in capsys.readouterr().out
-    setup.training.accumulate_steps = 1
-    setup.training.batch_size = 20
-    assert compile_step(setup, "v5e:2x2", None, search=False) == 1
+    setup = setup_of(**{"training.batch_size": 20})
+    assert compiling.compile_step(setup, "v5e:2x2", None, search=False) == 1
     assert "does not fit in 17.2 GB: RESOURCE_EXHAUSTED" in capsys.readouterr().out
+
+
+def test_the_sections_reach_the_process_that_compiles():
+    setup = setup_of()
+    assert pickle.loads(pickle.dumps(setup)) == setup
 
 
 @pytest.mark.parametrize("topology", ["v5e", "v9:2x2", "h100:1x1", "v5e:axb"])
