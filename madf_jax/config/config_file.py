@@ -15,7 +15,7 @@ from ml_collections import config_flags
 
 from madf_jax.errors import UserError
 from madf_jax.files import local_path, require_regular_file
-from madf_jax.renamed import KEYS
+from madf_jax.former_keys import explain_former_key
 
 CHANGE = re.compile(r"--?(?:no)?config\.([^=]*)")
 """A flag that changes a key, and that key."""
@@ -67,10 +67,8 @@ def _run_file(path: str) -> Any:
 def _change(config: ml_collections.ConfigDict, changes: Sequence[str]) -> ml_collections.ConfigDict:
     known = [f"{section}.{key}" for section, values in config.items() for key in values]
     for key in [match[1] for match in map(CHANGE.match, changes) if match]:
-        if key in KEYS:
-            raise UserError(f"--config.{key} is now --config.{KEYS[key]}")
         if key not in known:
-            raise UserError(f"unknown key {suggest(key, known)}")
+            raise UserError(explain_former_key(key) or f"unknown key {suggest(key, known)}")
     values, argv = flags.FlagValues(), ["madf_jax", *changes]
     try:
         config_flags.DEFINE_config_dict("config", config, flag_values=values, sys_argv=argv)
@@ -121,12 +119,12 @@ def _describe(error: Exception) -> str:
     text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
     text = text.partition(" Other fields present")[0]
     text = _shorten(" ".join(text.split()))
-    for former, name in KEYS.items():
-        if re.search(rf"\b{former.partition('.')[2]}\b", text):
-            return f"{text}; {former} is now {name}"
-    if isinstance(error, LookupError):
+    if isinstance(error, AttributeError | KeyError) and (explained := explain_former_key(text)):
+        return explained
+    if isinstance(error, KeyError) and not text.startswith("Key "):
         return f"unknown key {text}"
-    if isinstance(error, flags.Error | AttributeError | TypeError | ValueError | OSError):
+    expected = flags.Error | AttributeError | KeyError | TypeError | ValueError | OSError
+    if isinstance(error, expected):
         return text  # a misspelt key or an unfit value: it names both
     place = traceback.extract_tb(error.__traceback__)[-1]
     return f"{place.filename}: line {place.lineno}: {type(error).__name__}: {text}"

@@ -11,8 +11,8 @@ from absl import logging
 from madf_jax.config.sections import Plain, Setup, all_options, to_plain
 from madf_jax.errors import UserError
 from madf_jax.files import read_json, system_errors, write_text
+from madf_jax.former_keys import use_current_keys
 from madf_jax.options import Option
-from madf_jax.renamed import use_current_names
 
 _NAME = "config.json"
 
@@ -71,7 +71,7 @@ def read_run_config(workdir: Path) -> Plain:
     content = read_json(path)
     if not (isinstance(content, dict) and any(name in content for name in all_options())):
         raise UserError(f"{path}: is not the config of a run; restore or remove it")
-    values = use_current_names(content)
+    values = use_current_keys(content)
     for section, options in all_options().items():
         given = values.setdefault(section, {})
         for key, rules in options.items():

@@ -10,6 +10,7 @@ import ml_collections
 from madf_jax.config.options import EvaluationOptions, InitOptions, TrainingOptions
 from madf_jax.data.options import ImageOptions, LoaderOptions, MaskOptions
 from madf_jax.errors import UserError
+from madf_jax.former_keys import explain_former_key
 from madf_jax.memory import return_freed
 from madf_jax.network import MADF
 from madf_jax.objective.supervision import Objective
@@ -136,8 +137,10 @@ def _checked_section(where: str, section: Any, known: set[str]) -> dict[str, Any
         raise UserError(f"{where} is {section!r}, not a section; configs/default.py shows its keys")
     given = set(section)
     if unknown := sorted(given - known):
+        keys = ", ".join(sorted(known))
         raise UserError(
-            f"{where} has no key {unknown[0]!r}; its keys are {', '.join(sorted(known))}"
+            explain_former_key(unknown[0])
+            or f"{where} has no key {unknown[0]!r}; its keys are {keys}"
         )
     if missing := sorted(known - given):
         raise UserError(f"{where} lacks the key {missing[0]!r}; configs/default.py holds every key")

@@ -10,8 +10,8 @@ from typing import Any
 
 from madf_jax.errors import UserError
 from madf_jax.files import require_regular_file, system_errors
+from madf_jax.former_keys import use_current_keys
 from madf_jax.network import MADF
-from madf_jax.renamed import use_current_names
 from madf_jax.weights.checks import Shape, compare_shapes, error_context
 from madf_jax.weights.description import (
     ARGUMENTS,
@@ -120,4 +120,4 @@ def read_config(path: Path) -> RunConfig:
             sections = None
         if not isinstance(sections, dict):
             raise UserError("is no JSON object; fix it or move it away")
-    return RunConfig(path, use_current_names(sections))
+    return RunConfig(path, use_current_keys(sections))

@@ -61,11 +61,11 @@ def test_booleans_take_words_and_the_form_with_no():
         ("--config.training.steps=" + 5000 * "9", "limit"),
         (
             "--config.data.colour_variation=0.5",
-            "--config.data.colour_variation is now --config.data.channel_jitter",
+            "data.colour_variation is now data.channel_jitter",
         ),
         (
             "--config.training.pictures_every=5",
-            "--config.training.pictures_every is now --config.training.images_every",
+            "training.pictures_every is now training.images_every",
         ),
     ],
 )

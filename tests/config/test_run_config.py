@@ -5,6 +5,7 @@ import os
 
 import pytest
 
+from madf_jax import former_keys
 from madf_jax.config.run_config import find_differences, read_run_config, write_run_config
 from madf_jax.config.sections import from_config, to_plain
 from madf_jax.errors import UserError
@@ -66,6 +67,12 @@ def test_a_config_with_former_names_is_read(workdir, section, former, value, cha
     write_run_config(setup_of(**rest), workdir, step=0)
     edit(workdir, use_former)
     assert read_run_config(workdir) == to_plain(setup_of(**rest))
+
+
+def test_a_key_that_was_removed_on_purpose_is_no_difference(workdir, monkeypatch):
+    monkeypatch.setitem(former_keys._REMOVED, "objective.former", "leave it out")
+    edit(workdir, lambda content: content["objective"].update(former=3))
+    assert read_run_config(workdir) == to_plain(setup_of())
 
 
 @pytest.mark.parametrize(

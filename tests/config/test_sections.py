@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from configs import default, quickstart
+from madf_jax import former_keys
 from madf_jax.config.sections import abstract_state, from_config, initial_state
 from madf_jax.errors import UserError
 from madf_jax.state.train_state import AXIS, TrainState
@@ -18,6 +19,17 @@ def config():
 def test_an_unknown_key_is_named_with_its_section(config, section):
     config[section].leraning_rate = 1
     with pytest.raises(UserError, match=rf"config\.{section} has no key 'leraning_rate'; its keys"):
+        from_config(config)
+
+
+def test_a_former_key_is_explained(config, monkeypatch):
+    monkeypatch.setitem(former_keys._REMOVED, "loader.former", "leave it out")
+    config.loader.former = 3
+    with pytest.raises(UserError, match=r"^loader\.former was removed: leave it out$"):
+        from_config(config)
+    del config.loader.former
+    config.data.colour_variation = 0.5
+    with pytest.raises(UserError, match=r"^data\.colour_variation is now data\.channel_jitter$"):
         from_config(config)
 
 
