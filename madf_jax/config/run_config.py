@@ -96,7 +96,9 @@ def find_differences(before: Plain, now: Plain) -> list[Difference]:
 
 
 def write_run_config(setup: Setup, workdir: Path, step: int) -> None:
-    """Writes the config of a run; one of before that differs is kept as `config-STEP.json`.
+    """Writes the config that a run goes on with; one of before is kept as `config-STEP.json`.
+
+    A run that has taken all its steps keeps the config it has been trained with.
 
     Args:
         setup: to write.
@@ -108,6 +110,8 @@ def write_run_config(setup: Setup, workdir: Path, step: int) -> None:
     """
     path = workdir / _NAME
     if step > 0 and has_run_config(workdir):
+        if step >= setup.training.steps:
+            return
         if changes := find_differences(read_run_config(workdir), to_plain(setup)):
             _keep(path, step)
         for change in changes:

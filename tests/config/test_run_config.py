@@ -125,6 +125,13 @@ def test_the_same_config_leaves_no_history(workdir):
     assert [path.name for path in workdir.iterdir()] == ["config.json"]
 
 
+def test_a_run_that_has_taken_all_its_steps_keeps_its_config(workdir):
+    before = (workdir / "config.json").read_bytes()
+    write_run_config(setup_of(**{"training.steps": 40, "training.seed": 3}), workdir, step=40)
+    assert [path.name for path in workdir.iterdir()] == ["config.json"]
+    assert (workdir / "config.json").read_bytes() == before
+
+
 def test_no_config_of_the_history_is_lost(workdir):
     """Two starts may leave from the same step with other changes."""
     for seed in (1, 2, 3):
