@@ -1,7 +1,7 @@
 """Weights in files and runs: one entry point to read them, one to write them.
 
-`load` reads every kind there is, `save` writes the kind that a path's suffix names, `Weights` is
-what both speak of. They are imported when they are used, since they need jax.
+`load` reads every kind there is, `save` writes the kind that a path names, `Weights` is what they
+return and take. They are imported when they are used, since they need jax.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ class Adam:
         mu: first moments, a tree like params, float32.
         nu: second moments.
         count: steps taken.
-        learning_rate: the settings are the release's unless said otherwise.
+        learning_rate: this and the following default to the PyTorch reference's settings.
         b1: decay of `mu`.
         b2: decay of `nu`.
         eps: added to the root of `nu`.

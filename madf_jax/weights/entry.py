@@ -44,8 +44,8 @@ def save(path: PathLike, weights: Weights, *, prefixes: bool = False, force: boo
         path: a file (.pth, .pt, .safetensors or .npz), or a run's working directory or one
             `.../checkpoints/STEP` in it, from which a run with a config for this network goes on.
         weights: what to write; arrays of NumPy or jax. A run has no place for a VGG-16 trunk.
-        prefixes: .pth and .pt only: put the PyTorch release's `module.model.` and
-            `module.extractor.` before its names.
+        prefixes: .pth and .pt only: put `module.model.` and `module.extractor.` before
+            the PyTorch reference's names.
         force: replace a file, or write into a directory that is not empty.
 
     Returns:
@@ -75,7 +75,7 @@ def check_target(path: PathLike, *, prefixes: bool = False, force: bool = False)
     """
     target = local_path(path)
     if prefixes and target.suffix.lower() not in TORCH_SUFFIXES:
-        raise UserError(f"{target}: only .pth and .pt files have the release's prefixes")
+        raise UserError(f"{target}: only .pth and .pt files have the reference's prefixes")
     with system_errors(target):
         if is_run(target):
             check_run_target(target, force=force)

@@ -63,7 +63,7 @@ def _phases_to_reference(kernel: np.ndarray) -> np.ndarray:
 
 
 # (I, O, 4, 4) <-> (2, 2, I, 2, 2, O), taps and phases as in `madf_jax.layers.convolution`.
-# PyTorch's is the kernel of the convolution whose gradient it computes: windows are turned round.
+# PyTorch's is the kernel of the convolution whose gradient it computes: windows are flipped.
 TRANSPOSED_CONVOLUTION = Layout(
     to_ours=_phases_to_ours,
     to_reference=_phases_to_reference,

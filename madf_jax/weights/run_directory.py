@@ -29,7 +29,7 @@ def read_run(path: Path, *, optimizer: bool) -> Weights:
     """Reads a checkpoint of a run, which may be going on.
 
     The network, Adam's settings and the metadata are those of `config.json` in the working
-    directory. Without one, the network is inferred, and the settings are the release's.
+    directory. Without one, the network is inferred, and the settings are `Adam`'s defaults.
 
     Args:
         path: a working directory, of which the newest checkpoint is taken, or `.../STEP` in its

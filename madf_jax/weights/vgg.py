@@ -140,14 +140,14 @@ def _params(tensors: Mapping[str, Any], source: str) -> Tree:
     shapes = {
         (layer.name, leaf): shape for layer in _LAYERS for leaf, shape in layer.shapes.items()
     }
-    turned = {key for key in names if source in _OF_TORCH and key[1] == "kernel"}
+    transposed = {key for key in names if source in _OF_TORCH and key[1] == "kernel"}
     wanted = {
-        name: CONVOLUTION.reference_shape(shapes[key]) if key in turned else shapes[key]
+        name: CONVOLUTION.reference_shape(shapes[key]) if key in transposed else shapes[key]
         for key, name in names.items()
     }
     compare_shapes(shapes_of({name: tensors[name] for name in wanted if name in tensors}), wanted)
     leaves = {key: float_array(name, tensors[name]) for key, name in names.items()}
-    for key in turned:
+    for key in transposed:
         leaves[key] = CONVOLUTION.to_ours(leaves[key], shapes[key])
     return traverse_util.unflatten_dict(leaves)
 

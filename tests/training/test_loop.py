@@ -18,6 +18,8 @@ from madf_jax.config.sections import abstract_state, from_config
 from madf_jax.errors import UserError
 from madf_jax.training import loop
 from madf_jax.weights import Weights, save
+from madf_jax.weights.own_format import to_our_names
+from madf_jax.weights.tensor_files import write_tensors
 from tests.narrow import narrow_config
 from tests.trees import assert_identical
 
@@ -107,6 +109,18 @@ def test_tensorboard_gets_scalars_and_images(events):
 def test_the_config_stands_beside_the_checkpoints(whole_run):
     assert json.loads((whole_run / "config.json").read_text())["training"]["steps"] == STEPS
     assert saved_steps(whole_run) == [EVERY, STEPS]
+
+
+def test_weights_load_whatever_their_optimizer_left(make_variables, tmp_path):
+    network = from_config(shrunk()).network
+    path = tmp_path / "w.npz"
+    content = to_our_names(Weights(network, **make_variables(network)))
+    write_tensors(path, {**content, "adam/count": np.asarray(-1)})
+    setup = from_config(shrunk(**{"init.weights": str(path)}))
+    with pytest.raises(UserError, match=r"w\.npz: .* or --config\.init\.optimizer=False"):
+        loop._first_weights(setup)
+    setup = from_config(shrunk(**{"init.weights": str(path), "init.optimizer": False}))
+    assert loop._first_weights(setup).adam is None
 
 
 def test_a_run_starts_from_converted_weights(whole_run, tmp_path):

@@ -104,7 +104,7 @@ def test_names_of_no_generator_are_refused():
         count_levels(["a", "b"])
 
 
-@pytest.mark.parametrize("size", [(17, 0), (3, 65)])
+@pytest.mark.parametrize("size", [(17, 0), (3, 17)])
 def test_endless_tables_are_refused(size):
     depth, refinements = size
     names = [f"enc_up_{i}.0.weight" for i in range(1, depth + 1)]

@@ -13,7 +13,7 @@ from safetensors.numpy import save_file
 
 from madf_jax.errors import UserError
 from madf_jax.network import MADF
-from madf_jax.weights import Weights, load, own_format, release_format, save
+from madf_jax.weights import Weights, load, own_format, reference_format, save
 from madf_jax.weights.description import describe_network
 from madf_jax.weights.tensor_files import write_tensors
 from tests.trees import assert_identical
@@ -30,7 +30,7 @@ def needs_torch(suffix):
 
 def content_of(weights, suffix):
     if suffix == ".pth":
-        return release_format.to_release(weights, prefixes=False)
+        return reference_format.to_reference_checkpoint(weights, prefixes=False)
     return own_format.to_our_names(weights)
 
 
@@ -119,6 +119,7 @@ def test_inference_uses_the_average_and_training_the_parameters(suffix, make_wei
     [
         ("{", "its description of the network is no JSON object"),
         ("[1]", "its description of the network is no JSON object"),
+        (" " * 2**21, "(its metadata has 2097152 characters|'madf_jax.npy' declares)"),
         ("[" * 100_000, "its description of the network is no JSON object"),
         ('{"network": {"depth": 3}}', "its network must be described by depth"),
         (
@@ -138,10 +139,21 @@ def test_bad_descriptions_are_refused(suffix, text, message, make_weights, tmp_p
         load(path)
 
 
+def test_networks_that_could_not_be_read_again_are_not_written(make_weights, tmp_path):
+    weights = make_weights()
+    endless = dataclasses.replace(weights, network=weights.network.clone(refinements=17))
+    with pytest.raises(UserError, match=r"w\.npz: its network's refinements is '17', out of range"):
+        save(tmp_path / "w.npz", endless)
+
+
 def test_metadata_that_json_can_not_hold_is_refused(make_weights, tmp_path):
-    weights = dataclasses.replace(make_weights(), metadata={"when": {1, 2}})
-    with pytest.raises(UserError, match=r"w\.npz: its metadata is not what JSON can hold"):
-        save(tmp_path / "w.npz", weights)
+    for metadata, message in (
+        ({"when": {1, 2}}, "its metadata is not what JSON can hold"),
+        ({"long": "x" * 2**20}, "its metadata has .* characters, 1048576 are allowed"),
+    ):
+        weights = dataclasses.replace(make_weights(), metadata=metadata)
+        with pytest.raises(UserError, match=rf"w\.npz: {message}"):
+            save(tmp_path / "w.npz", weights)
 
 
 def test_names_are_judged_before_memory_is_taken(tmp_path, monkeypatch):

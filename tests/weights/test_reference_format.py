@@ -70,7 +70,7 @@ def test_weights_that_diverged_are_not_written(make_weights, tmp_path):
 
 
 def test_prefixes_belong_to_pytorch_files(make_weights, tmp_path):
-    with pytest.raises(UserError, match=r"only \.pth and \.pt files have the release's prefixes"):
+    with pytest.raises(UserError, match=r"only \.pth and \.pt files have the reference's prefixes"):
         save(tmp_path / "weights.npz", make_weights(), prefixes=True)
 
 

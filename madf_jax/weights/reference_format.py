@@ -1,7 +1,7 @@
-"""The PyTorch release's checkpoints: `{'n_iter', 'model', 'gen_optimizer'}`.
+"""The PyTorch reference's checkpoints: `{'n_iter', 'model', 'gen_optimizer'}`.
 
-Its own loader takes what is written here. Two entries that it passes over stand beside them:
-averaged parameters as a second state dict, 'ema', and the description of the network.
+Its own loader takes what is written here. Two more entries, which it ignores, hold averaged
+parameters as a second state dict, 'ema', and the description of the network.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from madf_jax.weights.vgg import vgg_from_names, vgg_to_reference
 OPTIMIZER = "gen_optimizer"
 
 
-def from_release(
+def from_reference_checkpoint(
     content: Mapping[str, Any], network: MADF | None, metadata: Mapping[str, Any]
 ) -> Weights:
-    """Weights from a checkpoint of the release, or from a bare state dict by its names.
+    """Weights from a checkpoint of the PyTorch reference, or from its bare state dict.
 
     Args:
-        content: names may carry the release's prefixes `module.model.` and `module.extractor.`;
-            other entries of a checkpoint are passed over.
+        content: names may have the prefixes `module.model.` and `module.extractor.`; other entries
+            of a checkpoint are ignored.
         network: by the file's description; None infers it from the shapes.
         metadata: likewise.
 
@@ -66,8 +66,8 @@ def _averaged(state_dict: Any, network: MADF) -> Tree:
     return params
 
 
-def to_release(weights: Weights, *, prefixes: bool) -> dict[str, Any]:
-    """A checkpoint of the release.
+def to_reference_checkpoint(weights: Weights, *, prefixes: bool) -> dict[str, Any]:
+    """A checkpoint of the PyTorch reference.
 
     Args:
         weights: what it holds.
@@ -80,7 +80,7 @@ def to_release(weights: Weights, *, prefixes: bool) -> dict[str, Any]:
     model = to_reference(weights.trained_variables, weights.network, generator)
     if weights.vgg is not None:
         model |= vgg_to_reference(weights.vgg, wrapper)
-    # The release always has a number of iterations; a file of weights alone says 0.
+    # The reference needs a number of iterations; without one it is 0.
     content: dict[str, Any] = {"n_iter": int(weights.step or 0), "model": model}
     if weights.adam is not None:
         content[OPTIMIZER] = adam_to_reference(weights.adam, parameter_names(weights.network))
