@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from madf_jax.errors import UserError
-from madf_jax.files import require_regular_file, system_errors
+from madf_jax.files import read_json, system_errors
 from madf_jax.former_keys import use_current_keys
 from madf_jax.network import MADF
 from madf_jax.weights.checks import Shape, compare_shapes, error_context
@@ -110,14 +109,8 @@ def read_config(path: Path) -> RunConfig:
     with system_errors(path):
         if not path.exists():
             return RunConfig(path, None)
-    size = require_regular_file(path).st_size
-    with system_errors(path), error_context(path):
-        if size > _LARGEST:
-            raise UserError(f"has {size} bytes, which is no config's; fix it or move it away")
-        try:
-            sections = json.loads(path.read_bytes())
-        except (ValueError, RecursionError):  # not UTF-8, no JSON, or nested without end
-            sections = None
+    sections = read_json(path, largest=_LARGEST)
+    with error_context(path):
         if not isinstance(sections, dict):
             raise UserError("is no JSON object; fix it or move it away")
     return RunConfig(path, use_current_keys(sections))

@@ -26,7 +26,7 @@ def write_config(workdir, network, **changes):
 
 def test_inference_applies_what_evaluation_scores(state, workdir):
     loaded = load(workdir)
-    assert_identical(loaded.variables, dict(state.best_variables))
+    assert_identical(loaded.variables, dict(state.inference_variables))
     assert_identical(loaded.trained_variables["params"], state.params)
 
 
@@ -64,10 +64,13 @@ def test_adam_s_settings_are_those_of_the_config(make_network, workdir):
 @pytest.mark.parametrize(
     ("write", "message"),
     [
-        (lambda path: path.write_text("[" * 100_000), "is no JSON object; fix it or move it away"),
+        (lambda path: path.write_text("[" * 100_000), "is not JSON that can be read: "),
         (lambda path: path.write_text("[1]"), "is no JSON object; fix it or move it away"),
-        (lambda path: path.write_bytes(b"\xff\xfe"), "is no JSON object; fix it or move it away"),
-        (lambda path: path.write_text(" " * 2**21), "has 2097152 bytes, which is no config's"),
+        (lambda path: path.write_bytes(b"\xff\xfe"), "is not JSON that can be read: "),
+        (
+            lambda path: path.write_text(" " * 2**21),
+            "is not JSON that can be read: it has 2097152 bytes",
+        ),
         (lambda path: path.write_text("{}"), "has no section 'network'; fix it or move it away"),
         (lambda path: path.write_text('{"network": {"depth": 3}}'), ".*described by depth"),
         (os.mkfifo, "is not a regular file"),
