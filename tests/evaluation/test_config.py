@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import types
 from pathlib import Path
 
 import pytest
@@ -17,10 +18,9 @@ QUICKSTART = Path(__file__).parents[2] / "configs" / "quickstart.py"
 def logged(monkeypatch):
     """Lines that are logged."""
     lines = []
-    monkeypatch.setattr(
-        "madf_jax.evaluation.config.logging.info",
-        lambda text, *values: lines.append(text % values),
-    )
+    # Of this module alone: other libraries log through absl, too.
+    logging = types.SimpleNamespace(info=lambda text, *values: lines.append(text % values))
+    monkeypatch.setattr("madf_jax.evaluation.config.logging", logging)
     return lines
 
 
