@@ -15,7 +15,7 @@ from madf_jax.options import option
 
 # Far beyond use (65,536 pixels a side): a hostile description must not take endless time.
 _MOST_LEVELS = 16
-_MOST_REFINEMENTS = 64
+_MOST_REFINEMENTS = 16
 _MOST_CHANNELS = 2**16
 
 

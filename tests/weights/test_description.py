@@ -40,7 +40,7 @@ def test_a_description_names_the_same_network(network):
         ({"depth": True}, "depth is True; use a whole number"),
         ({"depth": 10**9}, "depth is 1000000000; use from 3 to 16"),
         ({"depth": 2}, "depth is 2; use from 3 to 16"),
-        ({"refinements": -1}, "refinements is -1; use from 0 to 64"),
+        ({"refinements": -1}, "refinements is -1; use from 0 to 16"),
         ({"widths": 16}, "widths is 16; use whole numbers in parentheses"),
         ({"widths": []}, r"widths is \(\); use whole numbers in parentheses"),
         ({"widths": "16"}, "widths is '16'; use whole numbers in parentheses"),
