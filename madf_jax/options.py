@@ -8,6 +8,7 @@ all follow from them.
 
 import dataclasses
 import math
+import struct
 import typing
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
@@ -95,14 +96,16 @@ class Option:
             raise self._not_allowed(key, whole)
         if kind is int and self.maximum is self.below is None and value > _LARGEST:
             raise UserError(f"{key} is {_shown(whole)}; use at most {_LARGEST}")
-        finite = kind is int or _is_finite(value)
-        if finite and self._in_range(value):
+        single = value if kind is int else _in_float32(value)
+        finite = kind is int or math.isfinite(single)
+        if finite and self._in_range(value) and self._in_range(single):
             return kind(value)
         if isinstance(whole, tuple):
             what = f"{'' if finite else 'finite '}numbers, each "
         else:
             what = "" if finite else "a finite number, "
-        raise UserError(f"{key} is {_shown(whole)}; use {what}{self._bounds}")
+        precision = ", in float32" if _is_finite(value) and self._in_range(value) else ""
+        raise UserError(f"{key} is {_shown(whole)}; use {what}{self._bounds}{precision}")
 
     def _in_range(self, value: float) -> bool:
         return (
@@ -211,6 +214,14 @@ def _is_finite(value: float) -> bool:
         return math.isfinite(value)
     except OverflowError:  # a whole number beyond all floats
         return False
+
+
+def _in_float32(value: float) -> float:
+    """What JAX computes with: 1e-50 is 0 there, 1e50 infinite, and 1 - 1e-9 is 1."""
+    try:
+        return float(struct.unpack("f", struct.pack("f", value))[0])
+    except (OverflowError, struct.error):
+        return math.inf
 
 
 def _alternatives(values: Sequence[Any]) -> str:
