@@ -16,7 +16,7 @@ from madf_jax.network import MADF
 from madf_jax.objective.supervision import Objective
 from madf_jax.options import Option, options_of
 from madf_jax.state.optimizer import OptimizerOptions, make_optimizer
-from madf_jax.state.train_state import AXIS, TrainState, begin, init_variables, make_state
+from madf_jax.state.train_state import AXIS, TrainState, init_variables
 
 Plain = dict[str, dict[str, Any]]
 """A config as plain data: values by section and key."""
@@ -78,8 +78,8 @@ def to_plain(setup: Setup) -> Plain:
 def initial_state(setup: Setup) -> TrainState:
     """The state before the first step, as the config seeds it."""
     tx = make_optimizer(setup.optimizer, setup.training.steps)
-    key = jax.random.key(setup.training.seed)
-    return make_state(setup.network, tx, key, keep_ema=setup.training.ema_decay > 0)
+    variables = init_variables(setup.network, jax.random.key(setup.training.seed))
+    return TrainState.create(variables, tx, keep_ema=setup.training.ema_decay > 0)
 
 
 def create_state(setup: Setup, sharding: jax.sharding.Sharding) -> TrainState:
@@ -104,7 +104,7 @@ def _create_state(setup: Setup, sharding: jax.sharding.Sharding) -> TrainState:
     )
     # In two programs: what makes random numbers is freed before the optimizer's state is allocated.
     start = jax.jit(
-        lambda variables: begin(variables, tx, keep_ema=keep_ema),
+        lambda variables: TrainState.create(variables, tx, keep_ema=keep_ema),
         out_shardings=sharding,
         donate_argnums=0,
     )

@@ -1,6 +1,6 @@
 """What a run carries from step to step, and how it begins."""
 
-from typing import Any
+from typing import Any, Self
 
 import flax.struct
 import jax
@@ -34,6 +34,29 @@ class TrainState(flax.struct.PyTreeNode):
     skipped: jax.Array
     skipped_in_row: jax.Array
 
+    @classmethod
+    def create(
+        cls, variables: dict[str, Any], tx: optax.GradientTransformation, *, keep_ema: bool
+    ) -> Self:
+        """The state before the first step.
+
+        Args:
+            variables: `params` and `batch_stats` to begin with.
+            tx: the optimizer.
+            keep_ema: whether to average the parameters.
+        """
+        params = variables["params"]
+        return cls(
+            step=jnp.zeros((), jnp.int32),
+            params=params,
+            batch_stats=variables["batch_stats"],
+            opt_state=tx.init(params),
+            # A copy: one buffer can't be donated twice.
+            ema=jax.tree.map(jnp.copy, params) if keep_ema else None,
+            skipped=jnp.zeros((), jnp.int32),
+            skipped_in_row=jnp.zeros((), jnp.int32),
+        )
+
     @property
     def inference_variables(self) -> dict[str, Any]:
         """The variables that paint, by `inference_fields`."""
@@ -59,34 +82,3 @@ def init_variables(network: MADF, key: jax.Array) -> dict[str, Any]:
     side = 2**network.depth
     shape = (1, side, side)
     return network.init(key, jnp.zeros((*shape, 3)), jnp.ones((*shape, 1)), train=True)
-
-
-def make_state(
-    network: MADF, tx: optax.GradientTransformation, key: jax.Array, *, keep_ema: bool
-) -> TrainState:
-    """The state before the first step.
-
-    Args:
-        network: whose parameters to train.
-        tx: the optimizer.
-        key: of the initialization.
-        keep_ema: whether to average the parameters.
-    """
-    return begin(init_variables(network, key), tx, keep_ema=keep_ema)
-
-
-def begin(
-    variables: dict[str, Any], tx: optax.GradientTransformation, *, keep_ema: bool
-) -> TrainState:
-    """The state of a run that begins with `variables`; other arguments as in `make_state`."""
-    params = variables["params"]
-    return TrainState(
-        step=jnp.zeros((), jnp.int32),
-        params=params,
-        batch_stats=variables["batch_stats"],
-        opt_state=tx.init(params),
-        # A copy: one buffer can't be donated twice.
-        ema=jax.tree.map(jnp.copy, params) if keep_ema else None,
-        skipped=jnp.zeros((), jnp.int32),
-        skipped_in_row=jnp.zeros((), jnp.int32),
-    )

@@ -203,22 +203,19 @@ def _steps(workdir: Path) -> list[int]:
 
 
 def _state(weights: Weights, step: int) -> TrainState:
-    params = jax.tree.map(jnp.asarray, weights.params)
-    opt_state = make_optimizer(OptimizerOptions(), 1).init(params)
+    variables = {"params": weights.params, "batch_stats": weights.batch_stats}
+    variables = jax.tree.map(jnp.asarray, variables)
+    state = TrainState.create(variables, make_optimizer(OptimizerOptions(), 1), keep_ema=False)
     # The schedule counts the run's steps, Adam its own updates.
-    opt_state = optax.tree.set(opt_state, count=jnp.asarray(step, jnp.int32))
+    opt_state = optax.tree.set(state.opt_state, count=jnp.asarray(step, jnp.int32))
     adam = weights.adam
     if adam is None:
-        opt_state = with_adam(opt_state, *(jax.tree.map(jnp.zeros_like, params),) * 2, 0)
+        opt_state = with_adam(opt_state, *(jax.tree.map(jnp.zeros_like, state.params),) * 2, 0)
     else:
         mu, nu = (jax.tree.map(jnp.asarray, moment) for moment in (adam.mu, adam.nu))
         opt_state = with_adam(opt_state, mu, nu, adam.count)
-    return TrainState(
+    return state.replace(
         step=jnp.asarray(step, jnp.int32),
-        params=params,
-        batch_stats=jax.tree.map(jnp.asarray, weights.batch_stats),
         opt_state=opt_state,
         ema=jax.tree.map(jnp.asarray, weights.ema),
-        skipped=jnp.zeros((), jnp.int32),
-        skipped_in_row=jnp.zeros((), jnp.int32),
     )

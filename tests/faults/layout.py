@@ -20,7 +20,7 @@ from madf_jax.features.vgg import VGG16
 from madf_jax.network import MADF
 from madf_jax.objective.supervision import Objective
 from madf_jax.state.optimizer import OptimizerOptions, make_optimizer
-from madf_jax.state.train_state import AXIS, begin
+from madf_jax.state.train_state import AXIS, TrainState
 from madf_jax.training.parallel import data_mesh, parallelize, replicated
 from madf_jax.training.step import train_step
 
@@ -85,7 +85,7 @@ def end_of_training(batch_norm: str, tx: optax.GradientTransformation, dtype: st
     mapped = parallelize(step, mesh, "shard_map")
     # Without a program: most of the time here goes into compiling.
     variables = variables_by_rule(network, dtype)
-    state = jax.device_put(begin(variables, tx, keep_ema=False), replicated(mesh))
+    state = jax.device_put(TrainState.create(variables, tx, keep_ema=False), replicated(mesh))
     batches = iterate(data.dataset, LoaderOptions(num_threads=1))
     for _ in range(STEPS):
         state, _ = mapped.step(state, mapped.to_devices(next(batches)), None)
