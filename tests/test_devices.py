@@ -40,20 +40,16 @@ def test_other_errors_stay_what_they_are(monkeypatch):
         require_devices()
 
 
-@pytest.mark.parametrize("platform", ["cuda", "nonsense"])
-def test_train_ends_with_one_line(tmp_path, platform):
-    if platform == "cuda" and any(
-        path.name.startswith("nvidia") for path in Path("/dev").iterdir()
-    ):
-        pytest.skip("this machine has a GPU")
+@pytest.mark.skipif(Path("/dev/nvidiactl").exists(), reason="this machine has a GPU")
+def test_train_ends_with_one_line(tmp_path):
     done = subprocess.run(
         [sys.executable, "train.py", "--config=configs/quickstart.py", f"--workdir={tmp_path}/run"],
         cwd=ROOT,
-        env={**os.environ, "JAX_PLATFORMS": platform},
+        env={**os.environ, "JAX_PLATFORMS": "cuda"},
         capture_output=True,
         text=True,
     )
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1].startswith(f"train.py: JAX_PLATFORMS={platform}: ")
+    assert done.stderr.splitlines()[-1].startswith("train.py: JAX_PLATFORMS=cuda: ")
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "run").exists()
