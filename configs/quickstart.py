@@ -3,7 +3,7 @@
 python train.py --config=configs/quickstart.py --workdir=runs/quickstart
 python eval.py --config=configs/quickstart.py --workdir=runs/quickstart
 
-Needs no data. Scores of its evaluation stand in README.md.
+Needs no data. README.md lists the scores of its evaluation.
 """
 
 import ml_collections

@@ -1,9 +1,9 @@
 """Options that hold their own rules: the fields of a config's sections.
 
-A section is a dataclass whose fields are made by `option`. Default, meaning, allowed values and
-whether a run may continue with another value stand there and nowhere else: the checks, the comments
-of `configs/default.py`, `docs/config.md` and the comparison with the config of a working directory
-all follow from them.
+A section is a dataclass whose fields are made by `option`. A key's default, meaning and allowed
+values, and whether a run may continue with another value, are declared there and nowhere else: the
+checks, the comments of `configs/default.py`, `docs/config.md` and the comparison with the config of
+a working directory follow from them.
 """
 
 import dataclasses

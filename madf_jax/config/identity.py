@@ -14,7 +14,7 @@ _NAMED = 8
 
 
 def check_config(setup: Setup, workdir: Path, step: int) -> None:
-    """Compares with the config that a run has been trained with so far, if one stands there.
+    """Compares with the config that a run has been trained with so far, if there is one.
 
     Args:
         setup: to continue with.
@@ -76,7 +76,7 @@ def _learning_rate_jump(before: Plain, setup: Setup, step: int) -> str:
         then = make_schedule(
             OptimizerOptions(**before["optimizer"]), int(before["training"]["steps"])
         )
-    except (TypeError, ValueError):  # keys or values that are not known any more
+    except (TypeError, ValueError, OverflowError):  # keys or values that can't be used
         return ""
     if float(then(step)) == float(now(step)):
         return ""

@@ -1,4 +1,4 @@
-"""The config that stands beside a run's checkpoints, `config.json`, and how another one differs."""
+"""The config of a run, `config.json` in its working directory, and how another one differs."""
 
 import dataclasses
 import json
@@ -15,6 +15,7 @@ from madf_jax.former_keys import use_current_keys
 from madf_jax.options import Option
 
 _NAME = "config.json"
+_LONGEST = 80  # characters of a value in a message
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,11 +48,14 @@ class Difference:
         """Whether the saved arrays have other shapes than the present value asks for."""
         if self.option is None or self.option.shapes is None:
             return False
-        return self.option.shapes(self.before) != self.option.shapes(self.now)
+        try:
+            return self.option.shapes(self.before) != self.option.shapes(self.now)
+        except (TypeError, ValueError, OverflowError):  # no value that a network can have
+            return True
 
 
 def has_run_config(workdir: Path) -> bool:
-    """Whether a config stands there; a directory that `convert` made has none.
+    """Whether a working directory has a config; one that `convert` made has none.
 
     Raises:
         UserError: the directory can't be read.
@@ -96,14 +100,14 @@ def find_differences(before: Plain, now: Plain) -> list[Difference]:
 
 
 def write_run_config(setup: Setup, workdir: Path, step: int) -> None:
-    """Writes the config that a run goes on with; one of before is kept as `config-STEP.json`.
+    """Writes the config that a run continues with; a different one is kept as `config-STEP.json`.
 
     A run that has taken all its steps keeps the config it has been trained with.
 
     Args:
         setup: to write.
         workdir: of the run.
-        step: steps that were taken with the configs of before.
+        step: steps that were taken with earlier configs.
 
     Raises:
         UserError: it can't be written.
@@ -150,4 +154,5 @@ def _flat(config: Mapping[str, Mapping[str, Any]]) -> dict[tuple[str, str], Any]
 
 
 def _shown(value: Any) -> str:
-    return "absent" if value is None else json.dumps(value)
+    text = "absent" if value is None else json.dumps(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ..."

@@ -109,6 +109,18 @@ def test_a_constant_schedule_takes_any_number_of_steps(tmp_path):
     check_config(setup_of(**changes), tmp_path, step=50)
 
 
+@pytest.mark.parametrize("value", ["wide", None, 5, [[1]], {"a": 1}, float("inf"), [7] * 10_000])
+@pytest.mark.parametrize("key", ["network.depth", "network.widths", "training.steps"])
+def test_a_config_of_values_that_no_key_can_have_is_another_one(workdir, key, value):
+    section, _, name = key.partition(".")
+    content = json.loads((workdir / "config.json").read_text())
+    content[section][name], content["optimizer"]["schedule"] = value, "fast"
+    (workdir / "config.json").write_text(json.dumps(content))
+    with pytest.raises(UserError, match='schedule is "fast" there, "cosine" now') as raised:
+        check_config(setup_of(), workdir, step=4)
+    assert len(str(raised.value)) < 600
+
+
 def test_many_differences_are_counted(workdir):
     changes = {f"masks.{key}": (0.0, 0.3) for key in ("stroke_width", "box_side")}
     changes |= {f"objective.{key}": 0.7 for key in ("valid", "hole", "tv")}

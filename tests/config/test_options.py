@@ -1,4 +1,4 @@
-"""Sections whose values are out of range; what holds for all options stands in test_options.py."""
+"""Sections whose values are out of range; tests/test_options.py covers options in general."""
 
 import math
 
