@@ -153,6 +153,16 @@ def test_what_nobody_asks_for_is_never_read(tmp_path):
         np.testing.assert_array_equal(content.tensors["a"], [1, 1])
 
 
+def test_a_zipped_file_is_mapped_and_read_where_it_is_asked_for(tmp_path, monkeypatch):
+    torch, path = _torch(), tmp_path / "w.pth"
+    torch.save({"a": torch.zeros(5_000_000)}, path)
+    kwargs, load = {}, torch.load
+    monkeypatch.setattr(torch, "load", lambda *a, **k: kwargs.update(k) or load(*a, **k))
+    with open_tensors(path) as content:
+        assert content.tensors["a"].shape == (5_000_000,)
+    assert (kwargs["mmap"], kwargs["weights_only"]) == (True, True)
+
+
 def test_arrays_outlive_their_file(tmp_path):
     torch, path = _torch(), tmp_path / "w.pth"
     torch.save({"a": torch.arange(1000.0)}, path)
