@@ -1,5 +1,6 @@
 """What all tests share: four CPU devices in one process, quick compilation, narrow networks."""
 
+import logging as std_logging
 import os
 
 # Nearly all of the tests' time goes into compiling programs that run once. Read by JAX's backend
@@ -62,6 +63,18 @@ def verbosity_kept():
     before = logging.get_verbosity()
     yield
     logging.set_verbosity(before)
+
+
+@pytest.fixture
+def log_lines():
+    """What is logged meanwhile, as it is logged: messages without their time."""
+    lines = []
+    handler = std_logging.Handler()
+    handler.emit = lambda record: lines.append(record.getMessage())
+    logging.set_verbosity(logging.INFO)
+    logging.get_absl_logger().addHandler(handler)
+    yield lines
+    logging.get_absl_logger().removeHandler(handler)
 
 
 @pytest.fixture(scope="session")

@@ -1,22 +1,21 @@
-"""Orbax checkpoints of a run: saved asynchronously, checked when read, last and best kept."""
+"""Orbax checkpoints of a run: saved asynchronously, read back, the last ones and the best kept."""
 
 import contextlib
-import dataclasses
 import shutil
-import textwrap
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import jax
-import jax.numpy as jnp
-import numpy as np
 import orbax.checkpoint as ocp
 from absl import logging
-from jax import lax
 from jax.experimental import multihost_utils
 from orbax.checkpoint.checkpoint_managers import preservation_policy as preservation
 
+from madf_jax.checkpoints.integrity import describe, digest, require_arrays
+from madf_jax.checkpoints.plain_path import plain_path
+from madf_jax.checkpoints.reading import Restored, first_words, verify
 from madf_jax.errors import UserError
 from madf_jax.files import system_errors
 from madf_jax.state.train_state import TrainState
@@ -24,29 +23,13 @@ from madf_jax.state.train_state import TrainState
 T = TypeVar("T")
 METRIC = "psnr"
 _DIRECTORY = "checkpoints"
-_NAMED = 5
 _ROOM = 16 * 2**20  # bytes, of files beside the arrays
-
-
-@dataclasses.dataclass(frozen=True)
-class Restored:
-    """A checkpoint that was read.
-
-    Attributes:
-        step: steps taken.
-        state: the tree that was asked for.
-        notes: the JSON-able facts that were saved beside the state.
-    """
-
-    step: int
-    state: Any
-    notes: dict[str, Any]
 
 
 class Checkpoints:
     """The checkpoints in a working directory.
 
-    A context manager: leaving it waits for the last one to be written.
+    A context manager: leaving it waits for the last one to be written and read back.
     """
 
     def __init__(self, workdir: Path, *, keep_last: int = 1, read_only: bool = False) -> None:
@@ -56,24 +39,38 @@ class Checkpoints:
             workdir: of the run.
             keep_last: how many of the newest to keep, beside the best by `METRIC`.
             read_only: leave everything as it is, damaged checkpoints too.
+
+        Raises:
+            UserError: the directory can't be made or read.
         """
         self._read_only = read_only
         self._directory = workdir.absolute() / _DIRECTORY
+        self._writing: tuple[int, dict[str, Any]] = (0, {})  # the step being saved, and its facts
+        self._unreported: tuple[int, float] | None = None  # that step, and when it was begun
+        self._resources = contextlib.ExitStack()
+        with system_errors(self._directory):
+            if not read_only:
+                self._directory.mkdir(parents=True, exist_ok=True)
+            self._plain = self._resources.enter_context(plain_path(self._directory))
+            self._manager = ocp.CheckpointManager(self._plain, options=self._options(keep_last))
+
+    def _options(self, keep_last: int) -> ocp.CheckpointManagerOptions:
         best = preservation.BestN(
             get_metric_fn=lambda metrics: metrics[METRIC],
             n=1,
             keep_checkpoints_without_metrics=False,
         )
-        options = ocp.CheckpointManagerOptions(
-            create=not read_only,
-            read_only=read_only,
-            cleanup_tmp_directories=not read_only,
+        return ocp.CheckpointManagerOptions(
+            create=not self._read_only,
+            read_only=self._read_only,
+            cleanup_tmp_directories=not self._read_only,
             preservation_policy=preservation.AnyPreservationPolicy(
                 [preservation.LatestN(keep_last), best]
             ),
             best_fn=lambda metrics: metrics[METRIC],
+            # Process 0 calls it before a checkpoint gets its name and before others are deleted.
+            async_options=ocp.AsyncOptions(post_finalization_callback=self._verify),
         )
-        self._manager = ocp.CheckpointManager(self._directory, options=options)
 
     def __enter__(self) -> Self:
         """Itself."""
@@ -83,36 +80,37 @@ class Checkpoints:
         """Waits for what is being written, then closes.
 
         Raises:
-            UserError: it could not be written; told only in the log if there is an error already.
+            UserError: it could not be written; only logged if there is an error already.
         """
-        if kind is not None and jax.process_count() > 1:
-            return  # the others may have gone, and they would be waited for
-        try:
-            with self._told():
-                self._manager.wait_until_finished()
+        with self._resources:
+            if kind is not None and jax.process_count() > 1:
+                return  # the others may have gone, and they would be waited for
+            try:
+                self._finish()
                 self._manager.close()
-        except UserError as error:
-            if kind is None:
-                raise
-            logging.error("%s", error)
+            except UserError as error:
+                if kind is None:
+                    raise
+                logging.error("%s", error)
 
     @contextlib.contextmanager
-    def _told(self) -> Iterator[None]:
-        """Tells what went wrong with writing, also in the background, in one line."""
+    def _write_errors(self) -> Iterator[None]:
+        """Turns what went wrong with writing, also in the background, into one line."""
         try:
             yield
         except Exception as error:  # whatever Orbax and TensorStore raise for a full disk, say
+            self._unreported = None
             if isinstance(error, jax.errors.JaxRuntimeError) and jax.process_count() > 1:
                 raise  # another process has gone
-            steps = self._manager.all_steps()
+            steps = saved_steps(self._directory.parent)
             whole = f"the last whole one is step {max(steps)}" if steps else "there is none yet"
-            remedy = "make room or mend the place, and start again"
+            remedy = "make room or fix the directory, and start again"
             if jax.process_count() > 1:
                 # A partner that is lost during a save is not always a JaxRuntimeError.
                 remedy = f"if another process has ended, start all of them again; else {remedy}"
             raise UserError(
-                f"{self._directory}: a checkpoint can't be written: {_line(error)}. Nothing else "
-                f"is lost: {whole}. To go on: {remedy}"
+                f"{self._directory}: a checkpoint can't be written: {first_words(error)}. Nothing "
+                f"else is lost: {whole}. To go on: {remedy}"
             ) from None
 
     def _require_room(self, state: TrainState) -> None:
@@ -123,14 +121,29 @@ class Checkpoints:
             raise OSError(f"it may take {needed / 1e6:.0f} MB, and {free / 1e6:.0f} MB are free")
 
     def check(self) -> None:
-        """Raises UserError if a checkpoint that was being written has failed since."""
-        with self._told():
-            self._manager.check_for_errors()
+        """Logs a checkpoint that has been written since.
+
+        Raises:
+            UserError: it could not be written, or did not read back as it was.
+        """
+        if not self._manager.is_saving_in_progress():
+            self._finish()
+
+    def _finish(self) -> None:
+        """Waits until the last checkpoint is written and read back, and logs that; or raises."""
+        with self._write_errors():
+            self._manager.wait_until_finished()
+        if self._unreported is not None:
+            step, began = self._unreported
+            logging.info("Saved checkpoint %d (within %.1f s)", step, time.monotonic() - began)
+            self._unreported = None
 
     def save(
         self, state: TrainState, notes: dict[str, Any], metrics: dict[str, float] | None = None
     ) -> None:
         """Saves in the background; a step that is already there is left alone.
+
+        The checkpoint appears, and older ones are deleted, once it has been read back.
 
         Args:
             state: replicated over all devices.
@@ -143,10 +156,12 @@ class Checkpoints:
         step = int(state.step)
         if step == self._manager.latest_step():
             return
-        with self._told():
+        self._finish()
+        with self._write_errors():
             self._require_room(state)
-        facts = {"notes": notes, "arrays": describe(state), "digest": digest(state)}
-        with self._told():
+            self._unreported = (step, time.monotonic())
+            facts = {"notes": notes, "arrays": describe(state), "digest": digest(state)}
+            self._writing = (step, facts)
             self._manager.save(
                 step,
                 args=ocp.args.Composite(
@@ -155,6 +170,10 @@ class Checkpoints:
                 metrics=metrics,
                 force=True,
             )
+
+    def _verify(self) -> None:
+        step, facts = self._writing
+        verify(self._plain / f"{step}{ocp.utils.TMP_DIR_SUFFIX}", facts)
 
     def reached_preemption(self, step: int) -> bool:
         """Whether the scheduler will soon take the machines (with `jax.distributed` only)."""
@@ -226,7 +245,7 @@ class Checkpoints:
         except Exception as error:  # damaged files make Orbax raise almost anything
             is_damage = isinstance(error, FileNotFoundError) or not isinstance(error, OSError)
             what = "is damaged" if is_damage else "can't be read"
-            raise UserError(f"{self.path(step)}: {what}: {_line(error)}") from None
+            raise UserError(f"{self.path(step)}: {what}: {first_words(error)}") from None
 
     @property
     def steps(self) -> list[int]:
@@ -276,91 +295,3 @@ def saved_steps(workdir: Path) -> list[int]:
         except FileNotFoundError:
             return []
     return sorted(int(name) for name in names if name.isdecimal())
-
-
-def read_checkpoint(path: Path) -> Restored:
-    """Reads one checkpoint without its run's config, onto the host.
-
-    Args:
-        path: `workdir/checkpoints/STEP`.
-
-    Returns:
-        The state as plain nested dicts, lists and NumPy arrays.
-
-    Raises:
-        UserError: it is no checkpoint of a run, or it is damaged.
-    """
-    try:
-        with ocp.Checkpointer(ocp.JsonCheckpointHandler()) as reader:
-            facts = reader.restore(path.absolute() / "facts")
-        with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as reader:
-            saved = reader.metadata(path.absolute() / "state").item_metadata.tree
-            # As NumPy arrays, since the devices of the run may not be here.
-            arrays = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), saved)
-            state = reader.restore(
-                path.absolute() / "state", args=ocp.args.PyTreeRestore(restore_args=arrays)
-            )
-        leaves = dict(zip(describe(state), jax.tree.leaves(state), strict=True))
-        whole = describe(state) == facts["arrays"]
-        whole = whole and digest([leaves[name] for name in facts["arrays"]]) == facts["digest"]
-        step, notes = int(state["step"]), facts["notes"]
-    except Exception as error:  # damaged files make Orbax raise almost anything
-        raise UserError(f"{path}: is no checkpoint of a run, or damaged: {_line(error)}") from None
-    if not whole:
-        raise UserError(f"{path}: is damaged: its bytes are not those that were saved")
-    return Restored(step, state, notes)
-
-
-def _line(error: Exception) -> str:
-    # TensorStore ends with where in its source something happened, and the reason before.
-    text = str(error).partition("[source locations=")[0] or type(error).__name__
-    return textwrap.shorten(text, width=300, placeholder=" ...")
-
-
-def describe(tree: Any) -> dict[str, str]:
-    """Name, dtype and shape of every array of a tree: `{"params/...": "float32[3,3]"}`."""
-    return {
-        jax.tree_util.keystr(path, simple=True, separator="/"): (
-            f"{leaf.dtype}[{','.join(map(str, leaf.shape))}]"
-        )
-        for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
-    }
-
-
-def digest(tree: Any) -> list[int]:
-    """A checksum for each array, computed where the array is; one changed word changes it."""
-    return np.asarray(_digest(tree)).tolist()
-
-
-@jax.jit
-def _digest(tree: Any) -> jax.Array:
-    return jnp.stack([_checksum(leaf) for leaf in jax.tree.leaves(tree)])
-
-
-def _checksum(x: jax.Array) -> jax.Array:
-    word = jnp.uint16 if x.dtype.itemsize == 2 else jnp.uint32
-    words = lax.bitcast_convert_type(x, word).reshape(-1).astype(jnp.uint32)
-    # Odd factors have inverses modulo 2**32, so no change of one word can vanish; differing ones
-    # also catch swapped words.
-    factors = 2 * jnp.arange(words.size, dtype=jnp.uint32) + 1
-    return jnp.sum(words * factors, dtype=jnp.uint32)
-
-
-def require_arrays(path: Path, saved: dict[str, str], wanted: dict[str, str]) -> None:
-    """Compares what `describe` says of a checkpoint with what a config needs.
-
-    Raises:
-        UserError: they differ; the message names the first arrays.
-    """
-    if saved == wanted:
-        return
-    names = [name for name in sorted({*saved, *wanted}) if saved.get(name) != wanted.get(name)]
-    shown = "; ".join(
-        f"{name}: {saved.get(name, 'absent')} there, {wanted.get(name, 'absent')} by the config"
-        for name in names[:_NAMED]
-    )
-    more = f"; and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    raise UserError(
-        f"{path} was written by another config ({shown}{more}); "
-        "use its own config, or another --workdir"
-    )

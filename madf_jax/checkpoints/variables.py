@@ -8,7 +8,9 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
-from madf_jax.checkpoints.manager import describe, digest, require_arrays
+from madf_jax.checkpoints.integrity import describe, digest, require_arrays
+from madf_jax.checkpoints.plain_path import plain_path
+from madf_jax.checkpoints.reading import read_facts
 from madf_jax.state.train_state import inference_fields
 
 
@@ -42,24 +44,24 @@ def read_variables(path: Path, abstract: Any) -> InferenceVariables:
         ValueError: the bytes of one of these arrays are not those that were saved. Damaged files
             make Orbax raise almost anything else.
     """
-    facts = ocp.JsonCheckpointHandler().restore(path / "facts", args=ocp.args.JsonRestore())
-    averaged = any(name.startswith("ema/") for name in facts["arrays"])
-    fields = inference_fields(averaged=averaged)
-    wanted = {fields[collection]: tree for collection, tree in abstract.items()}
-    saved = {
-        name: form for name, form in facts["arrays"].items() if name.partition("/")[0] in wanted
-    }
-    require_arrays(path, saved, describe(wanted))
-    state = ocp.PyTreeCheckpointHandler().restore(
-        path / "state",
-        args=ocp.args.PyTreeRestore(
-            item=wanted,
-            restore_args=jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), wanted),
-            partial_restore=True,
-        ),
-    )
+    with plain_path(path) as plain:
+        facts = read_facts(plain)
+        averaged = any(name.startswith("ema/") for name in facts["arrays"])
+        fields = inference_fields(averaged=averaged)
+        wanted = {fields[collection]: tree for collection, tree in abstract.items()}
+        saved = {
+            name: form for name, form in facts["arrays"].items() if name.partition("/")[0] in wanted
+        }
+        require_arrays(path, saved, describe(wanted))
+        state = _read(plain / "state", wanted)
     checksums = dict(zip(facts["arrays"], facts["digest"], strict=True))
     if digest(state) != [checksums[name] for name in describe(state)]:
         raise ValueError("its bytes are not those that were saved")
     variables = {collection: state[field] for collection, field in fields.items()}
     return InferenceVariables(int(path.name), variables, averaged)
+
+
+def _read(directory: Path, wanted: Any) -> Any:
+    kinds = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), wanted)
+    args = ocp.args.PyTreeRestore(item=wanted, restore_args=kinds, partial_restore=True)
+    return ocp.PyTreeCheckpointHandler().restore(directory, args=args)

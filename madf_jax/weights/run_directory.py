@@ -11,7 +11,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from madf_jax.checkpoints.manager import Checkpoints, read_checkpoint
+from madf_jax.checkpoints.manager import Checkpoints
+from madf_jax.checkpoints.reading import read_checkpoint
 from madf_jax.errors import UserError
 from madf_jax.state.optimizer import OptimizerOptions, make_optimizer, with_adam
 from madf_jax.state.train_state import TrainState

@@ -1,15 +1,19 @@
+import contextlib
 import shutil
+import threading
 from pathlib import Path
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
 
-from madf_jax.checkpoints.manager import Checkpoints, describe, digest
+from madf_jax.checkpoints import manager
+from madf_jax.checkpoints.manager import Checkpoints
+from madf_jax.checkpoints.reading import read_checkpoint
 from madf_jax.errors import UserError
 from madf_jax.state.train_state import TrainState
+from tests.trees import assert_identical
 
 DEVICE = jax.sharding.SingleDeviceSharding(jax.devices()[0])
 NOTES = {"data": {"seed": 3, "images": "some"}}
@@ -56,17 +60,11 @@ def kept(workdir):
     return sorted(int(name) for name in names if name.isdecimal())
 
 
-def assert_same(one, other):
-    assert jax.tree.structure(one) == jax.tree.structure(other)
-    for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True):
-        assert (a.dtype, np.asarray(a).tobytes()) == (b.dtype, np.asarray(b).tobytes())
-
-
 def test_what_is_saved_comes_back_bit_by_bit(tmp_path):
     save(tmp_path, [7])
     restored = restore(tmp_path)
     assert (restored.step, restored.notes) == (7, NOTES)
-    assert_same(restored.state, make_state(7))
+    assert_identical(restored.state, make_state(7))
 
 
 def test_a_state_of_four_devices_comes_back_on_one(tmp_path):
@@ -75,7 +73,7 @@ def test_a_state_of_four_devices_comes_back_on_one(tmp_path):
     with Checkpoints(tmp_path) as checkpoints:
         checkpoints.save(jax.device_put(make_state(7), replicated), NOTES)
     restored = restore(tmp_path)
-    assert_same(restored.state, make_state(7))
+    assert_identical(restored.state, make_state(7))
     assert {leaf.sharding for leaf in jax.tree.leaves(restored.state)} == {DEVICE}
 
 
@@ -156,7 +154,7 @@ def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_is_read(tmp_path, 
     damage(tmp_path / "checkpoints" / "3")
     restored = restore(tmp_path, keep_last=3)
     assert restored.step == 2
-    assert_same(restored.state, make_state(2))
+    assert_identical(restored.state, make_state(2))
     assert kept(tmp_path) == [1, 2]
     assert (tmp_path / "checkpoints" / "damaged-3").is_dir()
     save(tmp_path, [3], keep_last=3)
@@ -203,24 +201,76 @@ def test_a_truncated_write_of_an_earlier_process_is_passed_over(tmp_path):
     assert restore(tmp_path).step == 1
 
 
-def test_describe_names_every_array():
-    tree = {"params": {"a": np.zeros((3, 2), np.float32)}, "step": np.zeros((), np.int32)}
-    assert describe(tree) == {"params/a": "float32[3,2]", "step": "int32[]"}
+NAMES = [
+    "a[1]",
+    "[!a]",
+    "a]",
+    "a\\b",
+    "a*",
+    "a?",
+    "a{1}",
+    "a b",
+    "a'b",
+    'a"b',
+    "ä-日本",
+    "a\nb",
+    "~",
+]
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.int32, jnp.bfloat16])
-def test_the_digest_sees_one_flipped_bit_and_swapped_words(dtype):
-    array = np.arange(1, 101).astype(dtype)
-    tree = {"a": array, "b": np.ones(3, np.float32)}
-    whole = digest(tree)
-    width = np.dtype(dtype).itemsize
-    for bit in (0, 3, 8 * width - 1):
-        flipped = np.frombuffer(array.tobytes(), f"u{width}").copy()
-        flipped[70] ^= np.asarray(1 << bit, flipped.dtype)
-        changed = digest({**tree, "a": flipped.view(dtype)})
-        assert changed[0] != whole[0]
-        assert changed[1] == whole[1]
-    swapped = array.copy()
-    swapped[[3, 4]] = swapped[[4, 3]]
-    assert digest({**tree, "a": swapped}) != whole
-    assert digest({**tree}) == whole
+@pytest.mark.parametrize("name", NAMES)
+def test_a_directory_of_any_name_holds_checkpoints(tmp_path, name):
+    workdir = tmp_path / name / "run"
+    save(workdir, [1, 2])
+    assert kept(workdir) == [2]
+    assert_identical(restore(workdir).state, make_state(2))
+    assert read_checkpoint(workdir / "checkpoints" / "2").step == 2
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_what_does_not_read_back_is_not_saved_and_the_one_before_stays(tmp_path, monkeypatch):
+    """Orbax by itself saves nothing below such a name, and reports success."""
+    workdir = tmp_path / "a[1]"
+    save(workdir, [1])
+    monkeypatch.setattr(manager, "plain_path", contextlib.nullcontext)
+    with pytest.raises(
+        UserError, match=r"can't be written: .*last whole one is step 1.*start again"
+    ):
+        save(workdir, [2])
+    assert kept(workdir) == [1]
+    monkeypatch.undo()
+    assert restore(workdir).step == 1
+    save(workdir, [2])
+    assert kept(workdir) == [2]
+
+
+def test_a_failure_to_read_back_is_reported_by_the_next_check(tmp_path, monkeypatch):
+    failed = threading.Event()
+
+    def fail(*_):
+        failed.set()
+        raise ValueError("params/a reads back differently")
+
+    save(tmp_path, [1])
+    monkeypatch.setattr(manager, "verify", fail)
+    with Checkpoints(tmp_path) as checkpoints:
+        checkpoints.save(make_state(2), NOTES)
+        assert failed.wait(60)
+        with pytest.raises(UserError, match="params/a reads back differently"):
+            while True:
+                checkpoints.check()
+    assert kept(tmp_path) == [1]
+
+
+def test_a_saved_checkpoint_is_logged_once_it_is_whole(tmp_path, log_lines):
+    with Checkpoints(tmp_path) as checkpoints:
+        checkpoints.save(make_state(1), NOTES)
+        checkpoints.save(make_state(2), NOTES)
+    lines = [line for line in log_lines if "Saved checkpoint" in line]
+    assert [line.split(" (")[0] for line in lines] == ["Saved checkpoint 1", "Saved checkpoint 2"]
+
+
+def test_what_cannot_be_listed_is_not_taken_for_an_empty_directory(tmp_path):
+    (tmp_path / "checkpoints").write_text("")
+    with pytest.raises(UserError, match="checkpoints: Not a directory"):
+        manager.saved_steps(tmp_path)

@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from absl import logging
 
-from madf_jax.checkpoints.manager import read_checkpoint
+from madf_jax.checkpoints.reading import read_checkpoint
 from madf_jax.training.processes import LOST
 from tests.faults.jobs import BEGUN, PATIENCE, ROOT, Job
 from tests.faults.mistakes import MISTAKES, contents
