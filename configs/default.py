@@ -74,7 +74,6 @@ def get_config() -> ml_collections.ConfigDict:
     # madf_jax.data.options.LoaderOptions
     config.loader = ml_collections.ConfigDict()
     config.loader.num_threads = 0  # reading threads; 0 = one for each core, 16 at most
-    config.loader.num_workers = 0  # reading processes; 0 = threads only
     config.loader.prefetch = 8  # batches read ahead, but at least one for each thread
 
     # madf_jax.state.optimizer.OptimizerOptions

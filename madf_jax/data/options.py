@@ -146,9 +146,6 @@ class LoaderOptions:
         free=_SPEED,
         per_process=True,
     )
-    num_workers: int = option(
-        0, "reading processes; 0 = threads only", minimum=0, free=_SPEED, per_process=True
-    )
     prefetch: int = option(
         8,
         "batches read ahead, but at least one for each thread",

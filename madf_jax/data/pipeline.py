@@ -1,7 +1,7 @@
 """Batches for training and evaluation, in an order that depends on the seed alone.
 
 A batch is a dict: `image` uint8 (N, S, S, 3) RGB and `mask` uint8 (N, S, S, 1), 1 = known, 0 =
-hole. Nothing is normalized on the host. Neither threads nor workers change a batch; with several
+hole. Nothing is normalized on the host. The number of threads does not change a batch; with several
 processes, interleaving their batches gives the batch of one process.
 """
 
@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 import grain
 import numpy as np
-from absl import flags
 
 from madf_jax.data.masks import Masks, open_masks
 from madf_jax.data.options import ImageOptions, LoaderOptions, MaskOptions
@@ -33,7 +32,7 @@ class TrainingData(NamedTuple):
     Attributes:
         dataset: endless; `dataset[step]` is this process's part of batch `step`.
         fingerprint: plain JSON values. Runs with equal fingerprints see the same batches, whatever
-            the number of threads and workers. Checkpoints hold it, and a resumed run compares it.
+            the number of threads. Checkpoints hold it, and a resumed run compares it.
     """
 
     dataset: grain.MapDataset
@@ -130,9 +129,10 @@ def evaluation_dataset(
 def iterate(
     dataset: grain.MapDataset, loader: LoaderOptions, *, start: int = 0
 ) -> grain.DatasetIterator:
-    """Batches from batch `start` on, made ahead by threads and, if asked for, worker processes.
+    """Batches from batch `start` on, made ahead by threads.
 
-    Resuming by position is right for any number of workers, which a saved grain iterator is not.
+    Threads read as fast as worker processes would, since decoding and resizing release Python's
+    lock; and they end with this process, in whatever way it ends.
 
     Args:
         dataset: of batches.
@@ -140,12 +140,7 @@ def iterate(
         start: the first batch, that is the number of steps already done.
     """
     reading = grain.ReadOptions(loader.threads, max(loader.prefetch, loader.threads))
-    batches = dataset[start:].to_iter_dataset(reading)
-    if loader.num_workers:
-        if not flags.FLAGS.is_parsed():
-            flags.FLAGS.mark_as_parsed()  # grain hands absl's flags to its workers
-        batches = batches.mp_prefetch(grain.MultiprocessingOptions(loader.num_workers))
-    return iter(batches)
+    return iter(dataset[start:].to_iter_dataset(reading))
 
 
 @dataclasses.dataclass(frozen=True)

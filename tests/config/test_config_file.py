@@ -67,6 +67,7 @@ def test_booleans_take_words_and_the_form_with_no():
             "--config.training.pictures_every=5",
             "training.pictures_every is now training.images_every",
         ),
+        ("--config.loader.num_workers=2", "--config.loader.num_workers was removed: threads"),
     ],
 )
 def test_a_change_that_cannot_be_made_is_named(change, message):
@@ -90,6 +91,10 @@ def test_a_change_that_cannot_be_made_is_named(change, message):
         (
             START + "    c.data.colour_variation = 0.5\n    return c\n",
             "data.colour_variation is now data.channel_jitter",
+        ),
+        (
+            START + "    c.loader.num_workers = 2\n    return c\n",
+            "loader.num_workers was removed: threads",
         ),
         (START + "    return open('/none')\n", "No such file or directory"),
     ],

@@ -48,6 +48,11 @@ def test_a_key_that_went_is_a_difference_that_is_not_free(workdir):
     assert not found.is_free and not found.changes_shapes
 
 
+def test_a_key_that_was_removed_keeps_no_run_from_going_on(workdir):
+    edit(workdir, lambda content: content["loader"].update(num_workers=2))
+    assert find_differences(read_run_config(workdir), to_plain(setup_of())) == []
+
+
 @pytest.mark.parametrize(
     ("section", "former", "value", "changes"),
     [

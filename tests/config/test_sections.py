@@ -61,6 +61,13 @@ def test_an_unknown_section_is_named(config):
         from_config(config)
 
 
+def test_a_removed_key_is_answered_by_what_to_do(config):
+    with config.unlocked():
+        config.loader.num_workers = 2
+    with pytest.raises(UserError, match=r"config\.loader\.num_workers was removed: threads"):
+        from_config(config)
+
+
 @pytest.mark.parametrize("key", ["axis_name", "parent", "name"])
 def test_what_no_user_sets_is_no_key(config, key):
     config.network[key] = None

@@ -51,9 +51,9 @@ def test_a_batch_is_bytes():
 
 @pytest.mark.parametrize(
     ("loader", "start"),
-    [({"num_threads": 1}, 0), ({"num_threads": 3}, 0), ({}, 4), ({"num_workers": 2}, 3)],
+    [({"num_threads": 1}, 0), ({"num_threads": 3}, 0), ({}, 4)],
 )
-def test_threads_workers_and_start_do_not_change_batches(loader, start):
+def test_threads_and_start_do_not_change_batches(loader, start):
     dataset = train().dataset
     expected = [dataset[i] for i in range(start, start + 5)]
     assert_same(batches(dataset, 5, start, **loader), expected)
@@ -233,7 +233,6 @@ def test_training_batches_hold_arrays_for_the_devices_only():
         (lambda: MaskOptions(strokes=(0, 0), boxes=(0, 0)), r"masks\.strokes .* masks\.boxes"),
         (lambda: MaskOptions(rotate_degrees=-1), r"masks\.rotate_degrees"),
         (lambda: LoaderOptions(num_threads=-1), r"loader\.num_threads"),
-        (lambda: LoaderOptions(num_workers=-1), r"loader\.num_workers"),
         (lambda: LoaderOptions(prefetch=0), r"loader\.prefetch"),
     ],
 )

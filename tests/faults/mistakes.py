@@ -218,6 +218,7 @@ MISTAKES = {
     "mask polarity": value("masks.hole", "gray", **{"masks.source": "folder"}),
     "hole share": value("masks.hole_min", "0.9"),
     "strokes": value("masks.strokes", "(5,1)"),
+    "worker processes": value("loader.num_workers", "1", "loader.num_workers", "num_threads"),
     "threads": value("loader.num_threads", "-1"),
     "learning rate": value("optimizer.learning_rate", "nan"),
     "schedule": value("optimizer.schedule", "step"),
