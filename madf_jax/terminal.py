@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
+from numbers import Number
 
 from absl import logging
 
@@ -65,6 +66,6 @@ def _escape_arguments(record: std_logging.LogRecord) -> bool:
     """Escapes what was put into a log line, so that a file's name can't forge another line."""
     if isinstance(record.args, tuple):
         record.args = tuple(
-            arg if isinstance(arg, int | float) else escape(str(arg)) for arg in record.args
+            arg if isinstance(arg, Number) else escape(str(arg)) for arg in record.args
         )
     return True

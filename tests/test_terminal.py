@@ -3,7 +3,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from absl import logging
+
+from madf_jax.terminal import _escape_arguments
 
 ROOT = Path(__file__).parents[1]
 PROGRAM = """
@@ -40,3 +44,11 @@ def test_a_command_without_a_reader_ends_without_a_word():
     done = subprocess.run(program, cwd=ROOT, env=environment, check=False, **pipes)
     os.close(writer)
     assert (done.returncode, done.stderr) == (141, b"")
+
+
+def test_names_are_escaped_in_log_lines_and_numbers_stay_numbers():
+    record = logging.get_absl_logger().makeRecord(
+        "absl", 20, "x.py", 1, "%s %d %.1f", ("a\nb", np.int64(3), np.float32(0.5)), None
+    )
+    assert _escape_arguments(record)
+    assert record.getMessage() == r"a\nb 3 0.5"
