@@ -1,6 +1,5 @@
 """What all tests share: four CPU devices in one process, quick compilation, narrow networks."""
 
-import logging as std_logging
 import os
 
 # Nearly all of the tests' time goes into compiling programs that run once. Read by JAX's backend
@@ -13,6 +12,7 @@ import pytest
 from absl import logging
 
 from madf_jax.network import MADF
+from tests.logs import capture_log
 
 jax.config.update("jax_platforms", "cpu")
 jax.config.update("jax_num_cpu_devices", 4)
@@ -67,14 +67,8 @@ def verbosity_kept():
 
 @pytest.fixture
 def log_lines():
-    """What is logged meanwhile, as it is logged: messages without their time."""
-    lines = []
-    handler = std_logging.Handler()
-    handler.emit = lambda record: lines.append(record.getMessage())
-    logging.set_verbosity(logging.INFO)
-    logging.get_absl_logger().addHandler(handler)
-    yield lines
-    logging.get_absl_logger().removeHandler(handler)
+    with capture_log() as lines:
+        yield lines
 
 
 @pytest.fixture(scope="session")
