@@ -1,19 +1,20 @@
 """Joining the processes of a job, and leaving them when one of them has gone."""
 
-import hashlib
+import contextlib
 import os
 import sys
-from typing import NoReturn
+import threading
+from collections.abc import Iterator
+from typing import Any, NoReturn
 
 import jax
-import numpy as np
-from jax.experimental import multihost_utils
+from absl import logging
 
-from madf_jax.errors import UserError
+from madf_jax.errors import UserError, escape
 
 LOST = (
-    "the processes can't go on together, since one of them has probably ended. Start all of them "
-    "again: the run goes on from its last checkpoint"
+    "this process can't continue, since another one of the job has probably ended. Start all of "
+    "them again: the run resumes from its last checkpoint"
 )
 
 TOO_LARGE = (
@@ -21,43 +22,64 @@ TOO_LARGE = (
     "training.accumulate_steps, or set network.remat=everything or network.dtype=bfloat16"
 )
 
+_FLAGS = ("--coordinator", "--num_processes", "--process_id")
+_ALONE = "for a single process, pass --num_processes=1"
+_QUIET_SECONDS = 10.0
+
 
 def join(
     coordinator: str | None, num_processes: int | None, process_id: int | None, timeout: int
 ) -> None:
     """Joins the other processes, if there are any; must come before JAX's devices are asked for.
 
-    Without arguments a TPU pod, Slurm and Open MPI are found by JAX itself; elsewhere this is the
-    only process.
+    Without arguments, JAX finds out about TPU pods, Slurm, Open MPI and Kubernetes; elsewhere this
+    is the only process.
 
     Args:
         coordinator: HOST:PORT of process 0.
-        num_processes: of the job.
+        num_processes: of the job; 1 alone looks for no others.
         process_id: which of them this is, from 0.
-        timeout: seconds after which a process that is not heard of counts as gone; then the others
-            end.
+        timeout: seconds after which a process that has not been heard of is considered lost; then
+            the others end.
 
     Raises:
         UserError: not all three are given, they do not fit together, or the others can't be
             reached.
     """
-    given = {
-        "--coordinator": coordinator,
-        "--num_processes": num_processes,
-        "--process_id": process_id,
-    }
-    missing = [name for name, value in given.items() if value is None]
-    if len(missing) == len(given):
-        try:
-            jax.distributed.initialize(heartbeat_timeout_seconds=timeout)
-        except (RuntimeError, ValueError) as error:
-            if "coordinator_address should be defined" not in str(error):
-                raise _unreachable("the cluster's coordinator", error) from None
-            # No cluster around.
-    elif missing:
-        raise UserError(f"{', '.join(given)} go together; {', '.join(missing)} is missing")
-    else:
+    given = (coordinator, num_processes, process_id)
+    missing = [name for name, value in zip(_FLAGS, given, strict=True) if value is None]
+    if not missing:
         _join_by_flags(str(coordinator), int(num_processes or 0), int(process_id or 0), timeout)
+    elif len(missing) == len(_FLAGS):
+        _join_by_environment(timeout)
+    elif given != (None, 1, None):
+        raise UserError(f"{', '.join(_FLAGS)} go together; {', '.join(missing)} is missing")
+
+
+def leave(message: str) -> NoReturn:
+    """Ends this process with a message and status 1, and does not wait for the others.
+
+    An ordinary end waits for all processes, and one that has gone would be waited for long.
+    """
+    if not jax.distributed.is_initialized():
+        sys.exit(message)
+    with contextlib.suppress(OSError):  # the terminal may be gone
+        print(message, file=sys.stderr, flush=True)
+        sys.stdout.flush()
+    os._exit(1)
+
+
+def _join_by_environment(timeout: int) -> None:
+    try:
+        with _waiting_logged():
+            _initialize(timeout)
+    except Exception as error:  # of JAX, of a cluster's client, of what it reads from files
+        if "coordinator_address should be defined" in str(error):
+            return  # no cluster around
+        raise UserError(
+            f"can't join the processes that the environment of this one implies: {_reason(error)}; "
+            f"give {', '.join(_FLAGS)}; {_ALONE}"
+        ) from None
 
 
 def _join_by_flags(coordinator: str, num_processes: int, process_id: int, timeout: int) -> None:
@@ -70,45 +92,34 @@ def _join_by_flags(coordinator: str, num_processes: int, process_id: int, timeou
             f"{num_processes}"
         )
     try:
-        jax.distributed.initialize(
-            coordinator, num_processes, process_id, heartbeat_timeout_seconds=timeout
-        )
+        with _waiting_logged():
+            _initialize(timeout, coordinator, num_processes, process_id)
     except (RuntimeError, ValueError) as error:
-        raise _unreachable(coordinator, error) from None
+        raise UserError(f"can't join the processes at {coordinator}: {_reason(error)}") from None
 
 
-def _unreachable(coordinator: str, error: Exception) -> UserError:
-    reason = " ".join(str(error).split())[:200]
-    return UserError(f"can't join the processes at {coordinator}: {reason}")
+def _initialize(timeout: int, *job: Any) -> None:
+    # JAX's own service listens to SIGTERM only, and takes it from Python.
+    jax.config.update("jax_enable_preemption_service", False)
+    timeouts: dict[str, Any] = {
+        "heartbeat_timeout_seconds": timeout,
+        "shutdown_timeout_seconds": timeout,
+    }
+    jax.distributed.initialize(*job, **timeouts)
 
 
-def require_agreement(text: str) -> None:
-    """Compares what the processes were started with; all of them must call it.
-
-    Args:
-        text: of this process.
-
-    Raises:
-        UserError: the texts are not all the same.
-    """
-    if jax.process_count() == 1:
-        return
-    own = np.frombuffer(hashlib.sha256(text.encode()).digest(), np.uint8)
-    everyones = multihost_utils.process_allgather(own)
-    if (everyones != everyones[0]).any():
-        raise UserError(
-            "the processes of this job differ in their config or see other data; start all of them "
-            "with the same flags, on folders with the same files"
-        )
+@contextlib.contextmanager
+def _waiting_logged() -> Iterator[None]:
+    """Logs a line if joining takes long: other processes may never have been started."""
+    line = f"Waiting for the other processes of this job ({_ALONE})"
+    timer = threading.Timer(_QUIET_SECONDS, logging.info, (line,))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
-def leave(message: str) -> NoReturn:
-    """Ends this process with a message and status 1, and does not wait for the others.
-
-    An ordinary end waits for all processes, and one that has gone would be waited for long.
-    """
-    if not jax.distributed.is_initialized():
-        sys.exit(message)
-    print(message, file=sys.stderr, flush=True)
-    sys.stdout.flush()
-    os._exit(1)
+def _reason(error: Exception) -> str:
+    return escape(" ".join(str(error).split()) or type(error).__name__)[:200]

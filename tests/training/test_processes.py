@@ -1,9 +1,8 @@
 """What is said before processes join; that they do is in tests/faults."""
 
-import hashlib
+import threading
 
 import jax
-import numpy as np
 import pytest
 
 from madf_jax.errors import UserError
@@ -42,7 +41,13 @@ def test_the_process_is_one_of_them(initialized, count, index):
 
 def test_flags_and_the_timeout_reach_jax(initialized):
     processes.join("host:80", 2, 1, 7)
-    assert initialized == [(("host:80", 2, 1), {"heartbeat_timeout_seconds": 7})]
+    timeouts = {"heartbeat_timeout_seconds": 7, "shutdown_timeout_seconds": 7}
+    assert initialized == [(("host:80", 2, 1), timeouts)]
+
+
+def test_one_process_alone_looks_for_no_others(initialized):
+    processes.join(None, 1, None, 7)
+    assert initialized == []
 
 
 def test_others_that_cannot_be_reached_are_a_mistake_of_the_user(monkeypatch):
@@ -63,18 +68,30 @@ def test_without_flags_and_without_a_cluster_this_is_the_only_process(monkeypatc
     assert not jax.distributed.is_initialized()
 
 
-@pytest.mark.parametrize("other", ["the same", "another"])
-def test_processes_must_agree(monkeypatch, other):
-    digest = np.frombuffer(hashlib.sha256(other.encode()).digest(), np.uint8)
-    monkeypatch.setattr(jax, "process_count", lambda: 2)
+@pytest.mark.parametrize(
+    "error", [RuntimeError("Kubernetes API Error: 403\n denied"), FileNotFoundError("no token")]
+)
+def test_a_cluster_that_cannot_be_asked_is_one_line_with_the_way_out(monkeypatch, error):
+    def fail(**_):
+        raise error
+
+    monkeypatch.setattr(jax.distributed, "initialize", fail)
+    with pytest.raises(UserError, match=r"403 denied|no token") as raised:
+        processes.join(None, None, None, 7)
+    assert "--coordinator" in str(raised.value) and "--num_processes=1" in str(raised.value)
+
+
+def test_waiting_long_for_the_others_is_logged(monkeypatch, log_lines):
+    logged = threading.Event()
+    monkeypatch.setattr(processes, "_QUIET_SECONDS", 0.01)
     monkeypatch.setattr(
-        processes.multihost_utils, "process_allgather", lambda own: np.stack([own, digest])
+        processes.logging, "info", lambda line: log_lines.append(line) or logged.set()
     )
-    if other == "the same":
-        processes.require_agreement("the same")
-    else:
-        with pytest.raises(UserError, match="processes of this job differ in their config"):
-            processes.require_agreement("the same")
+    monkeypatch.setattr(jax.distributed, "initialize", lambda **_: logged.wait(60))
+    processes.join(None, None, None, 7)
+    assert log_lines == [
+        "Waiting for the other processes of this job (for a single process, pass --num_processes=1)"
+    ]
 
 
 def test_leaving_alone_ends_with_the_message():
