@@ -2,27 +2,34 @@
 
 import argparse
 import sys
+import traceback
 from collections.abc import Sequence
+from typing import Any
 
 from madf_jax.config.config_file import read_config
 from madf_jax.config.flags import FlagParser
 from madf_jax.errors import UserError
 from madf_jax.terminal import show_own_lines
-
-STOPPED = 75
-"""Exit status of a run that was asked to stop and saved: the same command continues it."""
+from madf_jax.training.signals import STOPPED, StopSignals
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Trains as the flags say; returns the exit status."""
-    show_own_lines()
-    try:
-        args = parse_flags(arguments)
-        config = read_config(args.config, args.changes)
-    except UserError as error:
-        print(f"train.py: {error}", file=sys.stderr)
-        return 1
-    # Imported late, so that --help and a wrong flag answer at once.
+    with StopSignals() as stop:
+        show_own_lines()
+        try:
+            args = parse_flags(arguments)
+            config = read_config(args.config, args.changes)
+        except UserError as error:
+            print(f"train.py: {error}", file=sys.stderr)
+            return 1
+        finished = _train(config, args, stop)
+    return 0 if finished else STOPPED
+
+
+def _train(config: Any, args: argparse.Namespace, stop: StopSignals) -> bool:
+    """Whether the run is at its end; if that can't be found out, the process ends with a line."""
+    # Imported late, so that --help, a wrong flag and a signal are answered at once.
     import jax
 
     from madf_jax.config.sections import from_config
@@ -36,16 +43,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
             args.coordinator, args.num_processes, args.process_id, setup.training.process_timeout
         )
         require_devices()
-        finished = train(setup, args.workdir)
-    except UserError as error:
-        processes.leave(f"train.py: {error}")
+        return train(setup, args.workdir, stop)
+    except (UserError, OSError, MemoryError) as error:
+        processes.leave(f"train.py: {str(error) or type(error).__name__}")
     except jax.errors.JaxRuntimeError as error:
         if "RESOURCE_EXHAUSTED" in str(error):
             processes.leave(f"train.py: {processes.TOO_LARGE}")
         if jax.process_count() == 1:
             raise
         processes.leave(f"train.py: {processes.LOST}: {' '.join(str(error).split())[:300]}")
-    return 0 if finished else STOPPED
+    except Exception:
+        if jax.process_count() == 1:
+            raise
+        traceback.print_exc()
+        processes.leave("train.py: this process failed, and the others of the job end with it")
 
 
 def parse_flags(arguments: Sequence[str] | None = None) -> argparse.Namespace:

@@ -1,43 +1,53 @@
-"""The next batch on the devices while the step before still runs."""
+"""Batches on their way to the devices, and how long the devices waited for them."""
 
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Self
 
+from madf_jax.errors import UserError
 from madf_jax.training.parallel import HostBatch
 
 
+class NoBatch(UserError):
+    """The next batch can't be read; what was trained so far is whole."""
+
+
 class Feed:
-    """Batches of a run, kept one ahead of the step.
+    """An iterator over batches on the devices.
+
+    A step runs while the next batch is read and transferred, since JAX returns before the step has
+    ended.
 
     Attributes:
-        waited: seconds that the devices may have stood idle for want of a batch, so far: each wait
-            that was not over before the step was. An upper bound.
+        running: a result of the step that was begun last, if there was one.
+        waited: seconds that the devices may have been idle for want of a batch, so far: each time
+            that a batch came after `running` was there. An upper bound.
     """
 
     def __init__(
         self, batches: Iterator[HostBatch], to_devices: Callable[[HostBatch], Any]
     ) -> None:
+        """Reads from `batches`; `to_devices` begins the transfer of one."""
         self._batches, self._to_devices = batches, to_devices
-        self._next: Any = None
+        self.running: Any = None
         self.waited = 0.0
 
-    def take(self) -> Any:
-        """The next batch; the first one has to be waited for."""
-        batch = self._load() if self._next is None else self._next
-        self._next = None
-        return batch
+    def __iter__(self) -> Self:
+        """Itself."""
+        return self
 
-    def prefetch(self, running: Any) -> None:
-        """Brings the next batch to the devices while they compute.
+    def __next__(self) -> Any:
+        """The next batch.
 
-        Args:
-            running: a `jax.Array`, a result of the step that was begun last.
+        Raises:
+            NoBatch: it can't be read.
         """
         start = time.perf_counter()
-        self._next = self._load()
-        if running.is_ready():
+        try:
+            batch = self._to_devices(next(self._batches))
+        except (UserError, OSError, MemoryError) as error:
+            reason = str(error) or type(error).__name__
+            raise NoBatch(f"the next batch can't be read: {reason}") from error
+        if self.running is not None and self.running.is_ready():
             self.waited += time.perf_counter() - start
-
-    def _load(self) -> Any:
-        return self._to_devices(next(self._batches))
+        return batch

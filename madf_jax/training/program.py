@@ -63,6 +63,7 @@ def abstract_vgg(sharding: jax.sharding.Sharding) -> Any:
 
 def compiled_step(setup: Setup, mesh: Mesh, mapped: Mapped) -> Any:
     """The compiled step for the config's batches; the log tells its time, work and memory."""
+    logging.info("Compiling the training step")
     start = time.perf_counter()
     compiled = lower_step(setup, mesh, mapped, setup.training.batch_size).compile()
     return_freed()
@@ -78,11 +79,12 @@ def compiled_step(setup: Setup, mesh: Mesh, mapped: Mapped) -> Any:
 
 
 @contextmanager
-def kept_programs(directory: Path | None) -> Iterator[None]:
-    """Keeps what is compiled meanwhile in a directory, and takes it from there.
+def persistent_compilation_cache(directory: Path | None) -> Iterator[None]:
+    """Keeps what is compiled meanwhile in a directory, and looks for it there first.
 
     Args:
-        directory: made if need be; None leaves JAX's own settings as they are.
+        directory: made if need be; it may be moved or copied. None leaves JAX's own settings as
+            they are.
     """
     if directory is None:
         yield
@@ -91,6 +93,8 @@ def kept_programs(directory: Path | None) -> Iterator[None]:
         "jax_compilation_cache_dir": str(directory.absolute()),
         "jax_persistent_cache_min_compile_time_secs": 1.0,
         "jax_persistent_cache_min_entry_size_bytes": -1,
+        # Else caches of XLA lie in the directory, too, and its path becomes a part of every key.
+        "jax_persistent_cache_enable_xla_caches": None,
     }
     before = {name: getattr(jax.config, name) for name in settings}
     for name, value in settings.items():

@@ -21,7 +21,7 @@ SETTINGS = {
     "training.process_timeout": 10,
 }
 BEGUN = re.compile(r"Resuming from step (\d+)|heartbeat: step 5 of")
-PATIENCE = 180.0
+PATIENCE = 900.0
 
 
 @dataclasses.dataclass

@@ -1,11 +1,8 @@
 """The training loop on a shrunk quickstart: 30 steps take a second or two once compiled."""
 
-import contextlib
 import functools
 import json
-import os
 import shutil
-import signal
 
 import jax
 import numpy as np
@@ -14,12 +11,17 @@ from jax.experimental.compilation_cache import compilation_cache
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from madf_jax.checkpoints.manager import Checkpoints
+from madf_jax.checkpoints.ownership import LOCK, exclusive
 from madf_jax.config.sections import abstract_state, from_config
 from madf_jax.errors import UserError
-from madf_jax.training import loop
+from madf_jax.training import inputs, loop
+from madf_jax.training.feed import NoBatch
+from madf_jax.training.signals import StopSignals
 from madf_jax.weights import Weights, save
 from madf_jax.weights.own_format import to_our_names
 from madf_jax.weights.tensor_files import write_tensors
+from tests.faults.mistakes import contents
+from tests.logs import capture_log
 from tests.narrow import narrow_config
 from tests.trees import assert_identical
 
@@ -42,6 +44,22 @@ def compilation_kept(tmp_path_factory):
     for name, value in before.items():
         jax.config.update(name, value)
     compilation_cache.reset_cache()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def steps_compiled_once():
+    """Tracing the step takes longer than 30 steps; the same config needs it once."""
+    compile_step, kept = loop.compiled_step, {}
+
+    def compiled_step(setup, mesh, mapped):
+        key = (setup.network, setup.objective, setup.optimizer, setup.training, mesh)
+        if key not in kept:
+            kept[key] = compile_step(setup, mesh, mapped)
+        return kept[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "compiled_step", compiled_step)
+        yield
 
 
 def shrunk(**changes):
@@ -68,9 +86,11 @@ def saved_steps(workdir):
 
 @pytest.fixture(scope="module")
 def whole_run(tmp_path_factory):
-    """The working directory of an uninterrupted run."""
+    """The working directory of an uninterrupted run; its log lies beside it."""
     workdir = tmp_path_factory.mktemp("runs") / "whole"
-    loop.train(from_config(shrunk()), workdir)
+    with capture_log() as lines:
+        loop.train(from_config(shrunk()), workdir)
+    workdir.with_name("log").write_text("\n".join(lines))
     return workdir
 
 
@@ -143,7 +163,7 @@ class Killed(Exception):
 
 
 def interrupt(monkeypatch, action):
-    """Does `action` when the first run reads batch `STOP`, a step ahead of its use.
+    """Does `action` when the first run reads batch `STOP`.
 
     Returns:
         Where each run began to read.
@@ -172,42 +192,84 @@ def kill():
     raise Killed
 
 
-def ask_to_stop():
-    os.kill(os.getpid(), signal.SIGTERM)
+def lose_a_file():
+    raise PermissionError(13, "Permission denied", "images/7.png")
 
 
-@pytest.mark.parametrize(("action", "left_at"), [(kill, EVERY), (ask_to_stop, STOP - 1)])
-def test_stopped_and_resumed_equals_uninterrupted(
-    whole_run, tmp_path, monkeypatch, action, left_at
-):
+def assert_resumes_to_the_same_end(whole_run, workdir, starts, left_at):
     """Parameters, statistics, optimizer, average and the batches seen, bit by bit."""
-    config, handler = shrunk(), signal.getsignal(signal.SIGTERM)
-    starts = interrupt(monkeypatch, action)
-    with contextlib.suppress(Killed):
-        assert not loop.train(from_config(config), tmp_path)
-    assert signal.getsignal(signal.SIGTERM) is handler
-    assert last_state(config, tmp_path).step == left_at
-    assert loop.train(from_config(config), tmp_path)
+    config = shrunk()
+    assert last_state(config, workdir).step == left_at
+    assert loop.train(from_config(config), workdir)
     assert starts == [0, left_at]
-    resumed, uninterrupted = last_state(config, tmp_path), last_state(config, whole_run)
+    resumed, uninterrupted = last_state(config, workdir), last_state(config, whole_run)
     assert resumed.step == STEPS
     assert resumed.state.ema is not None
     assert_identical(resumed.state, uninterrupted.state)
     assert resumed.notes == uninterrupted.notes
 
 
-def test_a_run_past_its_end_is_left_alone_and_what_differs_is_logged(whole_run, tmp_path, caplog):
-    caplog.set_level("INFO", "absl")
+@pytest.mark.parametrize(
+    ("action", "error", "left_at"),
+    # Of a batch that can't be read, the run knows in time to save.
+    [(kill, Killed, EVERY), (lose_a_file, NoBatch, STOP - 1)],
+)
+def test_failed_and_resumed_equals_uninterrupted(
+    whole_run, tmp_path, monkeypatch, action, error, left_at
+):
+    starts = interrupt(monkeypatch, action)
+    with pytest.raises(error):
+        loop.train(from_config(shrunk()), tmp_path)
+    assert_resumes_to_the_same_end(whole_run, tmp_path, starts, left_at)
+
+
+def test_stopped_and_resumed_equals_uninterrupted(whole_run, tmp_path, monkeypatch):
+    stop = StopSignals()
+    starts = interrupt(monkeypatch, lambda: setattr(stop, "asked", True))
+    assert not loop.train(from_config(shrunk()), tmp_path, stop)
+    assert_resumes_to_the_same_end(whole_run, tmp_path, starts, STOP)
+
+
+def test_a_run_past_its_end_is_left_alone_and_what_differs_is_logged(
+    whole_run, tmp_path, monkeypatch, log_lines
+):
+    monkeypatch.setattr(loop, "compiled_step", never)
     workdir = shutil.copytree(whole_run, tmp_path / "copy")
-    before = last_state(shrunk(), workdir)
+    before = contents(workdir / "checkpoints")
     changes = {"training.seed": 5, "training.steps": EVERY, "training.changed_config": "accept"}
     assert loop.train(from_config(shrunk(**changes)), workdir)
-    assert_identical(last_state(shrunk(), workdir).state, before.state)
-    text = caplog.text
+    assert contents(workdir / "checkpoints") == before
+    text = "\n".join(log_lines)
     assert "step 30 the data changed in seed" in text
     assert f"training.steps is {EVERY} and {workdir} is at step {STEPS} already" in text
     assert "Done" not in text
     assert (workdir / "config.json").read_bytes() == (whole_run / "config.json").read_bytes()
+
+
+def test_a_second_training_in_the_same_directory_is_refused(whole_run):
+    before = contents(whole_run)
+    with exclusive(whole_run) as holder:
+        before[LOCK] = holder.encode()
+        with pytest.raises(UserError, match="in use by another training: process "):
+            loop.train(from_config(shrunk()), whole_run)
+        assert contents(whole_run) == before
+
+
+def test_the_log_says_what_is_done(whole_run):
+    expected = (
+        "Reading the lists",
+        "Compiling the training step",
+        "The network has ",
+        "heartbeat: step 5 of 30",
+        "Validation at step 30: PSNR ",
+        "Saved checkpoint 30",
+        "Done: 30 steps in ",
+    )
+    lines = whole_run.with_name("log").read_text().splitlines()
+    order = [next(i for i, line in enumerate(lines) if line.startswith(e)) for e in expected]
+    assert order == sorted(order)
+    assert any(line.startswith("Saved checkpoint 15") for line in lines)
+    assert "encoder" in (whole_run / "parameters.txt").read_text()
 
 
 def test_a_workdir_of_another_config_is_refused_with_the_difference(whole_run):
@@ -254,7 +316,7 @@ def never(*_, **__):
 
 def test_missing_vgg_weights_are_refused_before_anything_compiles(tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "compiled_step", never)
-    monkeypatch.setattr(loop, "training_data", never)
+    monkeypatch.setattr(inputs, "training_data", never)
     missing = str(tmp_path / "missing.safetensors")
     with pytest.raises(UserError, match=r"missing\.safetensors"):
         loop.train(
@@ -269,18 +331,3 @@ def test_a_batch_that_the_devices_do_not_share_evenly_is_refused(tmp_path, monke
     with pytest.raises(UserError, match=r"training\.batch_size is 6; use a multiple of the 4"):
         loop.train(from_config(shrunk(**{"training.batch_size": 6})), tmp_path / "run")
     assert not (tmp_path / "run").exists()
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_second_signal_takes_effect_at_once(number):
-    taken = []
-    before = signal.signal(number, lambda *_: taken.append(number))
-    try:
-        with loop._stop_signal() as asked:
-            assert not asked()
-            os.kill(os.getpid(), number)
-            assert (asked(), taken) == (True, [])
-            os.kill(os.getpid(), number)
-            assert taken == [number]
-    finally:
-        signal.signal(number, before)

@@ -1,12 +1,19 @@
 """The step compiled from shapes alone."""
 
+import shutil
+
 import jax
 import numpy as np
 import pytest
 
 from madf_jax.config.sections import create_state, from_config
 from madf_jax.training.parallel import data_mesh, replicated
-from madf_jax.training.program import abstract_vgg, kept_programs, lower_step, map_step
+from madf_jax.training.program import (
+    abstract_vgg,
+    lower_step,
+    map_step,
+    persistent_compilation_cache,
+)
 from tests.narrow import narrow_config
 
 
@@ -33,12 +40,27 @@ def test_vggs_variables_have_the_shapes_of_its_weights():
     assert {leaf.sharding for leaf in jax.tree.leaves(params)} == {sharding}
 
 
-def test_programs_are_kept_only_where_and_while_asked(tmp_path):
-    before = jax.config.jax_compilation_cache_dir
-    with kept_programs(None):
-        assert jax.config.jax_compilation_cache_dir == before
-    with kept_programs(tmp_path / "compiled"):
+def compile_small(directory):
+    """Compiles a program as a new process would, with a cache in `directory`."""
+    jax.clear_caches()
+    with persistent_compilation_cache(directory):
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
         jax.jit(lambda x: x * 3 + 1)(np.ones(3))
+
+
+def test_programs_are_kept_only_where_and_while_asked(tmp_path):
+    before = jax.config.jax_compilation_cache_dir
+    with persistent_compilation_cache(None):
+        assert jax.config.jax_compilation_cache_dir == before
+    compile_small(tmp_path / "compiled")
     assert jax.config.jax_compilation_cache_dir == before
     assert any((tmp_path / "compiled").iterdir())
+
+
+def test_a_copied_cache_is_used(tmp_path):
+    compile_small(tmp_path / "one")
+    shutil.copytree(tmp_path / "one", tmp_path / "two")
+    before = sorted(path.name for path in (tmp_path / "two").glob("*-cache"))
+    assert before
+    compile_small(tmp_path / "two")
+    assert sorted(path.name for path in (tmp_path / "two").glob("*-cache")) == before

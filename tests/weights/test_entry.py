@@ -142,7 +142,9 @@ def test_bad_descriptions_are_refused(suffix, text, message, make_weights, tmp_p
 def test_networks_that_could_not_be_read_again_are_not_written(make_weights, tmp_path):
     weights = make_weights()
     endless = dataclasses.replace(weights, network=weights.network.clone(refinements=17))
-    with pytest.raises(UserError, match=r"w\.npz: its network's refinements is 17; use from 0 to 16"):
+    with pytest.raises(
+        UserError, match=r"w\.npz: its network's refinements is 17; use from 0 to 16"
+    ):
         save(tmp_path / "w.npz", endless)
 
 
