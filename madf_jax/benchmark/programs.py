@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from madf_jax.config.options import EvaluationOptions, InitOptions, TrainingOptions
-from madf_jax.config.sections import Setup, create_state
+from madf_jax.config.sections import Setup
 from madf_jax.data.masks import StrokesAndBoxes
 from madf_jax.data.options import ImageOptions, LoaderOptions, MaskOptions
 from madf_jax.memory import return_freed
@@ -19,8 +19,8 @@ from madf_jax.network.dynamic_filtering import filter_by_windows, filter_factore
 from madf_jax.objective.supervision import Objective
 from madf_jax.state.optimizer import OptimizerOptions
 from madf_jax.state.train_state import init_variables
-from madf_jax.training.parallel import data_mesh, replicated
-from madf_jax.training.program import lower_step, map_step
+from madf_jax.training.parallel import data_mesh
+from madf_jax.training.program import make_program
 
 # Reconstruction and total variation: what needs no VGG.
 OBJECTIVE = Objective(perceptual=0, style=0)
@@ -78,15 +78,14 @@ def dynamic_filter_program(form: str, size: int, batch: int, dtype: str) -> Prog
 
 def train_program(setup: Setup) -> Program:
     """The training step of a config, with its state and one batch that comes again and again."""
-    mesh = data_mesh(jax.local_devices()[:1])
-    mapped = map_step(setup, mesh)
+    program = make_program(setup, data_mesh(jax.local_devices()[:1]))
     start = time.perf_counter()
-    compiled = lower_step(setup, mesh, mapped, setup.training.batch_size).compile()
+    compiled = program.lower(setup.training.batch_size).compile()
     seconds = time.perf_counter() - start
     return_freed()
-    state = create_state(setup, replicated(mesh))
+    state = program.create_state()
     image, mask = inputs(setup.data.size, setup.training.batch_size)
-    batch = mapped.to_devices({"image": image, "mask": mask})
+    batch = program.mapped.to_devices({"image": image, "mask": mask})
 
     def run() -> Any:
         nonlocal state

@@ -4,19 +4,17 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-import jax
 import ml_collections
 
 from madf_jax.config.options import EvaluationOptions, InitOptions, TrainingOptions
 from madf_jax.data.options import ImageOptions, LoaderOptions, MaskOptions
 from madf_jax.errors import UserError
 from madf_jax.former_keys import explain_former_key
-from madf_jax.memory import return_freed
 from madf_jax.network import MADF
 from madf_jax.objective.supervision import Objective
 from madf_jax.options import Option, options_of
-from madf_jax.state.optimizer import OptimizerOptions, make_optimizer
-from madf_jax.state.train_state import AXIS, TrainState, init_variables
+from madf_jax.state.optimizer import OptimizerOptions
+from madf_jax.state.train_state import AXIS
 
 Plain = dict[str, dict[str, Any]]
 """A config as plain data: values by section and key."""
@@ -73,50 +71,6 @@ def to_plain(setup: Setup) -> Plain:
         name: {key: getattr(getattr(setup, name), key) for key in options}
         for name, options in all_options().items()
     }
-
-
-def initial_state(setup: Setup) -> TrainState:
-    """The state before the first step, as the config seeds it."""
-    tx = make_optimizer(setup.optimizer, setup.training.steps)
-    variables = init_variables(setup.network, jax.random.key(setup.training.seed))
-    return TrainState.create(variables, tx, keep_ema=setup.training.ema_decay > 0)
-
-
-def create_state(setup: Setup, sharding: jax.sharding.Sharding) -> TrainState:
-    """Computes `initial_state` where `sharding` says."""
-    state = _create_state(setup, sharding)
-    # Only now are the programs that computed it gone, too.
-    return_freed()
-    return state
-
-
-def _create_state(setup: Setup, sharding: jax.sharding.Sharding) -> TrainState:
-    # Hundreds of random arrays, each computed once: optimizing their program takes longer than
-    # running it.
-    options = {"xla_backend_optimization_level": 0} if jax.default_backend() == "cpu" else None
-    tx = make_optimizer(setup.optimizer, setup.training.steps)
-    keep_ema = setup.training.ema_decay > 0
-    key = jax.random.key(setup.training.seed)
-    create = jax.jit(
-        lambda: init_variables(setup.network, key),
-        out_shardings=sharding,
-        compiler_options=options,
-    )
-    # In two programs: what makes random numbers is freed before the optimizer's state is allocated.
-    start = jax.jit(
-        lambda variables: TrainState.create(variables, tx, keep_ema=keep_ema),
-        out_shardings=sharding,
-        donate_argnums=0,
-    )
-    return jax.block_until_ready(start(create()))
-
-
-def abstract_state(setup: Setup, sharding: jax.sharding.Sharding) -> TrainState:
-    """Shapes and dtypes of the state, placed as `sharding` says; nothing is computed."""
-    return jax.tree.map(
-        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding),
-        jax.eval_shape(lambda: initial_state(setup)),
-    )
 
 
 def _sections() -> dict[str, Any]:

@@ -12,7 +12,7 @@ from madf_jax.config.sections import Setup
 from madf_jax.errors import UserError
 from madf_jax.planning.chips import Chip
 from madf_jax.training.parallel import data_mesh
-from madf_jax.training.program import lower_step, map_step
+from madf_jax.training.program import make_program
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,7 +70,7 @@ def make_plan(setup: Setup, chip: Chip, devices: Sequence[jax.Device], batch: in
     mesh = data_mesh(devices)
     start = time.perf_counter()
     try:
-        lowered = lower_step(setup, mesh, map_step(setup, mesh), batch * mesh.size)
+        lowered = make_program(setup, mesh).lower(batch * mesh.size)
         compiled = lowered.compile(compiler_options=dict(chip.compiler_options))
     except jax.errors.JaxRuntimeError as error:
         reason = " ".join(str(error).split())

@@ -8,10 +8,12 @@ from absl import logging
 
 from madf_jax.checkpoints.manager import saved_steps
 from madf_jax.config.identity import check_config
-from madf_jax.config.sections import Setup, initial_state
+from madf_jax.config.options import TrainingOptions
+from madf_jax.config.sections import Setup
 from madf_jax.data.pipeline import TrainingData, training_data
 from madf_jax.errors import UserError
 from madf_jax.evaluation.validation import Validation
+from madf_jax.training.program import Program
 from madf_jax.training.warm_start import require_fit
 from madf_jax.weights import Weights, load
 from madf_jax.weights.checks import error_context
@@ -36,23 +38,23 @@ class Inputs(NamedTuple):
     validation: Validation
 
 
-def read_inputs(setup: Setup, workdir: Path, devices: int) -> Inputs:
+def read_inputs(program: Program, workdir: Path) -> Inputs:
     """Reads all that a user may have got wrong, and changes nothing.
 
     Args:
-        setup: the sections of the run's config.
+        program: of the run.
         workdir: of the run.
-        devices: of all processes.
 
     Raises:
         UserError: the config does not fit the devices or the run in `workdir`, or weights or data
             are missing or unusable.
     """
+    setup = program.setup
     newest = max(saved_steps(workdir), default=None)
     if newest is not None:
         check_config(setup, workdir, newest)
-    _check_devices(setup, devices)
-    weights = None if newest is not None else _first_weights(setup)
+    _check_devices(setup.training, program.mesh.size)
+    weights = None if newest is not None else _first_weights(program)
     vgg_variables = _vgg_variables(setup)
     logging.info("Reading the lists of images and masks")
     data = training_data(
@@ -73,17 +75,17 @@ def _vgg_variables(setup: Setup) -> Any:
     return load_vgg(Path(path) if path else None)
 
 
-def _first_weights(setup: Setup) -> Weights | None:
-    if not setup.init.weights:
+def _first_weights(program: Program) -> Weights | None:
+    init = program.setup.init
+    if not init.weights:
         return None
-    weights = load(setup.init.weights, optimizer=setup.init.optimizer)
-    with error_context(Path(setup.init.weights)):
-        require_fit(weights, jax.eval_shape(lambda: initial_state(setup)))
+    weights = load(init.weights, optimizer=init.optimizer)
+    with error_context(Path(init.weights)):
+        require_fit(weights, program.abstract_state())
     return weights
 
 
-def _check_devices(setup: Setup, devices: int) -> None:
-    options = setup.training
+def _check_devices(options: TrainingOptions, devices: int) -> None:
     parts = devices * options.accumulate_steps
     if options.batch_size % parts:
         micro = f" times {options.accumulate_steps} micro-batches"

@@ -9,14 +9,13 @@ from typing import Any
 import jax
 from absl import logging
 from clu import parameter_overview
-from jax.sharding import Mesh, Sharding
 
 from madf_jax.checkpoints.manager import Checkpoints
 from madf_jax.checkpoints.ownership import exclusive
 from madf_jax.checkpoints.reading import Restored
 from madf_jax.config.identity import describe_job
 from madf_jax.config.run_config import write_run_config
-from madf_jax.config.sections import Setup, abstract_state, create_state
+from madf_jax.config.sections import Setup
 from madf_jax.data.pipeline import iterate
 from madf_jax.files import make_directory, write_text
 from madf_jax.state.train_state import TrainState
@@ -27,7 +26,12 @@ from madf_jax.training.metric_logger import MetricLogger
 from madf_jax.training.parallel import data_mesh, replicated
 from madf_jax.training.periodic_actions import PeriodicActions
 from madf_jax.training.profile import Profile
-from madf_jax.training.program import compiled_step, map_step, persistent_compilation_cache
+from madf_jax.training.program import (
+    Program,
+    compile_step,
+    make_program,
+    persistent_compilation_cache,
+)
 from madf_jax.training.signals import StopSignals
 from madf_jax.training.tensorboard import TensorBoardWriter
 from madf_jax.training.warm_start import warm_start
@@ -56,11 +60,12 @@ def train(setup: Setup, workdir: Path, stop: StopSignals | None = None) -> bool:
     """
     mesh = data_mesh()
     with together():
-        inputs = read_inputs(setup, workdir, mesh.size)
+        program = make_program(setup, mesh)
+        inputs = read_inputs(program, workdir)
     config, data = json.loads(describe_job(setup, inputs.data.fingerprint))
     require_agreement(config, data, inputs.newest)
     with _own(workdir):
-        return _train(setup, workdir, mesh, inputs, stop or StopSignals())
+        return _train(program, workdir, inputs, stop or StopSignals())
 
 
 @contextlib.contextmanager
@@ -78,10 +83,10 @@ def _own(workdir: Path) -> Iterator[None]:
         yield
 
 
-def _train(setup: Setup, workdir: Path, mesh: Mesh, inputs: Inputs, stop: StopSignals) -> bool:
+def _train(program: Program, workdir: Path, inputs: Inputs, stop: StopSignals) -> bool:
+    setup, mapped = program.setup, program.mapped
     options, notes = setup.training, {"data": inputs.data.fingerprint}
-    mapped = map_step(setup, mesh)
-    vgg_variables = jax.device_put(inputs.vgg_variables, replicated(mesh))
+    vgg_variables = jax.device_put(inputs.vgg_variables, replicated(program.mesh))
     with contextlib.ExitStack() as stack:
         checkpoints = stack.enter_context(Checkpoints(workdir, keep_last=options.keep_last))
         cache = workdir / "compiled" if options.compile_cache else None
@@ -89,11 +94,11 @@ def _train(setup: Setup, workdir: Path, mesh: Mesh, inputs: Inputs, stop: StopSi
         # Before the state is there: compiling takes memory of its own for a while.
         step_fn: Any = None
         if (inputs.newest or 0) < options.steps:
-            step_fn = compiled_step(setup, mesh, mapped)
-        state = _begin(setup, checkpoints, inputs.weights, notes, replicated(mesh))
+            step_fn = compile_step(program)
+        state = _begin(program, checkpoints, inputs.weights, notes)
         step = start = int(state.step)
         if step_fn is None and start < options.steps:  # the newest checkpoint was damaged
-            step_fn = compiled_step(setup, mesh, mapped)
+            step_fn = compile_step(program)
         if jax.process_index() == 0:
             write_run_config(setup, workdir, start)
             _write_parameters(state, workdir)
@@ -103,7 +108,7 @@ def _train(setup: Setup, workdir: Path, mesh: Mesh, inputs: Inputs, stop: StopSi
         logger = MetricLogger(options, setup.optimizer, writer, feed)
         validation = inputs.validation
         actions = PeriodicActions(options, logger, writer, validation, checkpoints, notes)
-        vote, remaining = Vote(mesh), range(step + 1, options.steps + 1)
+        vote, remaining = Vote(program.mesh), range(step + 1, options.steps + 1)
         try:
             for step, batch in zip(remaining, feed, strict=False):
                 profile.before(step)
@@ -132,24 +137,21 @@ def _train(setup: Setup, workdir: Path, mesh: Mesh, inputs: Inputs, stop: StopSi
 
 
 def _begin(
-    setup: Setup,
-    checkpoints: Checkpoints,
-    weights: Weights | None,
-    notes: dict[str, Any],
-    sharding: Sharding,
+    program: Program, checkpoints: Checkpoints, weights: Weights | None, notes: dict[str, Any]
 ) -> TrainState:
     """The state of the newest checkpoint; else one that begins with `weights`, or a fresh one."""
-    restored = checkpoints.restore(abstract_state(setup, sharding))
+    restored = checkpoints.restore(program.abstract_state())
     if restored is not None:
         _warn_of_other_data(restored, notes["data"])
         logging.info("Resuming from step %d", restored.step)
         return restored.state
-    state = create_state(setup, sharding)
+    state = program.create_state()
     if weights is None:
         return state
-    warm = warm_start(state, weights, optimizer=setup.init.optimizer)
-    logging.info("Starting from the weights in init.weights=%s", setup.init.weights)
-    return jax.device_put(warm, sharding)
+    init = program.setup.init
+    warm = warm_start(state, weights, optimizer=init.optimizer)
+    logging.info("Starting from the weights in init.weights=%s", init.weights)
+    return jax.device_put(warm, replicated(program.mesh))
 
 
 def _warn_of_other_data(restored: Restored, data: dict[str, Any]) -> None:

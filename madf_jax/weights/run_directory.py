@@ -205,7 +205,7 @@ def _steps(workdir: Path) -> list[int]:
 
 def _state(weights: Weights, step: int) -> TrainState:
     variables = {"params": weights.params, "batch_stats": weights.batch_stats}
-    variables = jax.tree.map(jnp.asarray, variables)
+    variables, ema = jax.tree.map(jnp.asarray, (variables, weights.ema))
     state = TrainState.create(variables, make_optimizer(OptimizerOptions(), 1), keep_ema=False)
     # The schedule counts the run's steps, Adam its own updates.
     opt_state = optax.tree.set(state.opt_state, count=jnp.asarray(step, jnp.int32))
@@ -215,8 +215,4 @@ def _state(weights: Weights, step: int) -> TrainState:
     else:
         mu, nu = (jax.tree.map(jnp.asarray, moment) for moment in (adam.mu, adam.nu))
         opt_state = with_adam(opt_state, mu, nu, adam.count)
-    return state.replace(
-        step=jnp.asarray(step, jnp.int32),
-        opt_state=opt_state,
-        ema=jax.tree.map(jnp.asarray, weights.ema),
-    )
+    return state.replace(step=jnp.asarray(step, jnp.int32), opt_state=opt_state, ema=ema)

@@ -23,20 +23,14 @@ def make_state(step, side=48, **more):
     """A state of arrays that do not compress, so that they lie in files of their own."""
     generator = np.random.default_rng(step)
     params = {"a": {"kernel": generator.standard_normal((side, side)).astype(np.float32)}, **more}
-    tx = optax.adam(1e-3)
-    state = TrainState(
-        step=np.asarray(step, np.int32),
-        params=params,
-        batch_stats={
-            "count": np.asarray(5 * step, np.int32),
-            "mean": np.full(3, 0.25 * step, "f4"),
-        },
-        opt_state=tx.init(params),
-        ema=jax.tree.map(lambda x: 0.5 * x, params),
-        skipped=np.asarray(step, np.int32),
-        skipped_in_row=np.zeros((), np.int32),
-    )
-    return jax.device_put(state, DEVICE)
+    statistics = {
+        "count": np.asarray(5 * step, np.int32),
+        "mean": np.full(3, 0.25 * step, np.float32),
+    }
+    variables = {"params": params, "batch_stats": statistics}
+    state = TrainState.create(variables, optax.adam(1e-3), keep_ema=False)
+    ema, number = jax.tree.map(lambda x: 0.5 * x, params), np.asarray(step, np.int32)
+    return jax.device_put(state.replace(step=number, skipped=number, ema=ema), DEVICE)
 
 
 def abstract(state, sharding=DEVICE):

@@ -1,13 +1,11 @@
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from configs import default, quickstart
+from configs import default
 from madf_jax import former_keys
-from madf_jax.config.sections import abstract_state, from_config, initial_state
+from madf_jax.config.sections import from_config
 from madf_jax.errors import UserError
-from madf_jax.state.train_state import AXIS, TrainState
+from madf_jax.state.train_state import AXIS
 
 
 @pytest.fixture
@@ -85,40 +83,6 @@ def test_a_size_that_the_depth_does_not_divide_is_refused(config):
 def test_batch_norm_decides_over_what_statistics_are_taken(config, choice, axis):
     config.training.batch_norm = choice
     assert from_config(config).network.axis_name == axis
-
-
-def test_the_abstract_state_has_the_initial_states_shapes(config):
-    config = quickstart.get_config()
-    setup = from_config(config)
-    sharding = jax.sharding.SingleDeviceSharding(jax.devices()[1])
-    abstract = abstract_state(setup, sharding)
-    real = jax.eval_shape(lambda: initial_state(setup))
-    assert isinstance(abstract, TrainState)
-    assert {leaf.sharding for leaf in jax.tree.leaves(abstract)} == {sharding}
-    shapes = [jax.tree.map(lambda x: (x.shape, x.dtype), tree) for tree in (abstract, real)]
-    assert shapes[0] == shapes[1]
-    assert abstract.ema is not None
-
-
-def test_without_a_decay_no_average_is_kept(config):
-    setup = from_config(config)
-    assert setup.training.ema_decay == 0
-    assert jax.eval_shape(lambda: initial_state(setup)).ema is None
-
-
-def test_the_averaged_parameters_are_the_best_if_there_are_any():
-    zero, one = jnp.zeros(2), jnp.ones(2)
-    state = TrainState(
-        step=zero,
-        params=zero,
-        batch_stats="stats",
-        opt_state=(),
-        ema=None,
-        skipped=zero,
-        skipped_in_row=zero,
-    )
-    assert state.inference_variables["params"] is zero
-    assert state.replace(ema=one).inference_variables == {"params": one, "batch_stats": "stats"}
 
 
 def test_values_out_of_range_surface_from_their_section(config):

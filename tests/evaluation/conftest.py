@@ -39,16 +39,9 @@ def states(setup, make_variables):
 
     def state(step):
         variables = make_variables(setup.network, step)
-        params = variables["params"]
-        return TrainState(
-            step=np.asarray(step, np.int32),
-            params=params,
-            batch_stats=variables["batch_stats"],
-            opt_state=make_optimizer(setup.optimizer, 1).init(params),
-            ema=make_variables(setup.network, step + 1)["params"],
-            skipped=np.zeros((), np.int32),
-            skipped_in_row=np.zeros((), np.int32),
-        )
+        begin = TrainState.create(variables, make_optimizer(setup.optimizer, 1), keep_ema=False)
+        averaged = make_variables(setup.network, step + 1)["params"]
+        return begin.replace(step=np.asarray(step, np.int32), ema=averaged)
 
     return {step: state(step) for step in STEPS}
 

@@ -85,7 +85,8 @@ def end_of_training(batch_norm: str, tx: optax.GradientTransformation, dtype: st
     mapped = parallelize(step, mesh, "shard_map")
     # Without a program: most of the time here goes into compiling.
     variables = variables_by_rule(network, dtype)
-    state = jax.device_put(TrainState.create(variables, tx, keep_ema=False), replicated(mesh))
+    begin = TrainState.create(variables, tx, keep_ema=False)
+    state = jax.device_put(begin, replicated(mesh))
     batches = iterate(data.dataset, LoaderOptions(num_threads=1))
     for _ in range(STEPS):
         state, _ = mapped.step(state, mapped.to_devices(next(batches)), None)

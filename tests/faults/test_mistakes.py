@@ -16,7 +16,7 @@ def too_late(*_, **__):
 
 @pytest.mark.parametrize("name", MISTAKES)
 def test_a_mistake_is_answered_by_one_line_and_changes_no_file(name, tmp_path, monkeypatch):
-    monkeypatch.setattr(loop, "compiled_step", too_late)
+    monkeypatch.setattr(loop, "compile_step", too_late)
     mistake = MISTAKES[name]
     mistake.prepare(tmp_path)
     before = contents(tmp_path)

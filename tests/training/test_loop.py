@@ -12,10 +12,12 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from madf_jax.checkpoints.manager import Checkpoints
 from madf_jax.checkpoints.ownership import LOCK, exclusive
-from madf_jax.config.sections import abstract_state, from_config
+from madf_jax.config.sections import from_config
 from madf_jax.errors import UserError
 from madf_jax.training import inputs, loop
 from madf_jax.training.feed import NoBatch
+from madf_jax.training.parallel import data_mesh
+from madf_jax.training.program import make_program
 from madf_jax.training.signals import StopSignals
 from madf_jax.weights import Weights, save
 from madf_jax.weights.own_format import to_our_names
@@ -49,16 +51,17 @@ def compilation_kept(tmp_path_factory):
 @pytest.fixture(scope="module", autouse=True)
 def steps_compiled_once():
     """Tracing the step takes longer than 30 steps; the same config needs it once."""
-    compile_step, kept = loop.compiled_step, {}
+    compile_step, kept = loop.compile_step, {}
 
-    def compiled_step(setup, mesh, mapped):
-        key = (setup.network, setup.objective, setup.optimizer, setup.training, mesh)
+    def compile_once(program):
+        setup = program.setup
+        key = (setup.network, setup.objective, setup.optimizer, setup.training, program.mesh)
         if key not in kept:
-            kept[key] = compile_step(setup, mesh, mapped)
+            kept[key] = compile_step(program)
         return kept[key]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop, "compiled_step", compiled_step)
+        patch.setattr(loop, "compile_step", compile_once)
         yield
 
 
@@ -75,9 +78,9 @@ def shrunk(**changes):
 
 
 def last_state(config, workdir):
-    device = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+    program = make_program(from_config(config), data_mesh(jax.devices()[:1]))
     with Checkpoints(workdir, read_only=True) as checkpoints:
-        return checkpoints.restore(abstract_state(from_config(config), device))
+        return checkpoints.restore(program.abstract_state())
 
 
 def saved_steps(workdir):
@@ -233,7 +236,7 @@ def test_stopped_and_resumed_equals_uninterrupted(whole_run, tmp_path, monkeypat
 def test_a_run_past_its_end_is_left_alone_and_what_differs_is_logged(
     whole_run, tmp_path, monkeypatch, log_lines
 ):
-    monkeypatch.setattr(loop, "compiled_step", never)
+    monkeypatch.setattr(loop, "compile_step", never)
     workdir = shutil.copytree(whole_run, tmp_path / "copy")
     before = contents(workdir / "checkpoints")
     changes = {"training.seed": 5, "training.steps": EVERY, "training.changed_config": "accept"}
@@ -288,7 +291,7 @@ def test_a_workdir_of_another_config_is_refused_with_the_difference(whole_run):
 def test_another_network_is_refused_before_it_compiles_also_if_changes_are_accepted(
     whole_run, monkeypatch
 ):
-    monkeypatch.setattr(loop, "compiled_step", never)
+    monkeypatch.setattr(loop, "compile_step", never)
     changes = {"network.mask_width": 4, "training.changed_config": "accept"}
     with pytest.raises(UserError, match=r"mask_width is 3 there, 4 now.*have other shapes"):
         loop.train(from_config(shrunk(**changes)), whole_run)
@@ -315,7 +318,7 @@ def never(*_, **__):
 
 
 def test_missing_vgg_weights_are_refused_before_anything_compiles(tmp_path, monkeypatch):
-    monkeypatch.setattr(loop, "compiled_step", never)
+    monkeypatch.setattr(loop, "compile_step", never)
     monkeypatch.setattr(inputs, "training_data", never)
     missing = str(tmp_path / "missing.safetensors")
     with pytest.raises(UserError, match=r"missing\.safetensors"):
@@ -327,7 +330,7 @@ def test_missing_vgg_weights_are_refused_before_anything_compiles(tmp_path, monk
 
 
 def test_a_batch_that_the_devices_do_not_share_evenly_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(loop, "compiled_step", never)
+    monkeypatch.setattr(loop, "compile_step", never)
     with pytest.raises(UserError, match=r"training\.batch_size is 6; use a multiple of the 4"):
         loop.train(from_config(shrunk(**{"training.batch_size": 6})), tmp_path / "run")
     assert not (tmp_path / "run").exists()

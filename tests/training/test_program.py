@@ -6,31 +6,33 @@ import jax
 import numpy as np
 import pytest
 
-from madf_jax.config.sections import create_state, from_config
-from madf_jax.training.parallel import data_mesh, replicated
+from madf_jax.config.sections import from_config
+from madf_jax.training.parallel import data_mesh
 from madf_jax.training.program import (
     abstract_vgg,
-    lower_step,
-    map_step,
+    make_program,
     persistent_compilation_cache,
 )
 from tests.narrow import narrow_config
 
 
-def narrow_setup(**changes):
-    return from_config(narrow_config(**changes))
-
-
 @pytest.mark.parametrize("parallel", ["shard_map", "pmap"])
 def test_what_is_compiled_from_shapes_takes_the_arrays_of_a_run(parallel, make_batch):
-    setup, mesh = narrow_setup(**{"training.parallel": parallel}), data_mesh(jax.devices()[:2])
-    mapped = map_step(setup, mesh)
-    compiled = lower_step(setup, mesh, mapped, 4).compile()
+    setup = from_config(narrow_config(**{"training.parallel": parallel}))
+    program = make_program(setup, data_mesh(jax.devices()[:2]))
+    compiled = program.lower(4).compile()
     image, mask = make_batch(count=4)
-    state = create_state(setup, replicated(mesh))
-    state, metrics = compiled(state, mapped.to_devices({"image": image, "mask": mask}), None)
+    batch = program.mapped.to_devices({"image": image, "mask": mask})
+    state, metrics = compiled(program.create_state(), batch, None)
     assert int(state.step) == 1
     assert np.isfinite(float(metrics["loss"]))
+
+
+@pytest.mark.parametrize(("decay", "keep"), [(0.9, True), (0.0, False)])
+def test_an_average_is_kept_for_a_decay(decay, keep):
+    setup = from_config(narrow_config(**{"training.ema_decay": decay}))
+    state = make_program(setup, data_mesh(jax.devices()[:1])).abstract_state()
+    assert (state.ema is not None) == keep
 
 
 def test_vggs_variables_have_the_shapes_of_its_weights():

@@ -25,16 +25,8 @@ def make_state(make_network, make_variables):
 
     def make(devices, tx, **changes):
         variables = make_variables(make_network(refinements=1))
-        params = variables["params"]
-        state = TrainState(
-            step=np.zeros((), np.int32),
-            params=params,
-            batch_stats=variables["batch_stats"],
-            opt_state=tx.init(params),
-            ema=jax.tree.map(lambda x: x + 1, params),
-            skipped=np.zeros((), np.int32),
-            skipped_in_row=np.zeros((), np.int32),
-        )
+        state = TrainState.create(variables, tx, keep_ema=False)
+        changes = {"ema": jax.tree.map(lambda x: x + 1, variables["params"]), **changes}
         return jax.device_put(state.replace(**changes), replicated(data_mesh(devices)))
 
     return make

@@ -28,15 +28,8 @@ def told(monkeypatch):
 def make_fresh(make_network, make_variables):
     def make(refinements, *, keep_ema=False, **changes):
         variables = make_variables(make_network(refinements=refinements, **changes), seed=1)
-        params = variables["params"]
-        return TrainState(
-            step=np.int32(0),
-            params=params,
-            batch_stats=variables["batch_stats"],
-            opt_state=make_optimizer(OptimizerOptions(), 10).init(params),
-            ema=params if keep_ema else None,
-            skipped=np.zeros((), np.int32),
-            skipped_in_row=np.zeros((), np.int32),
+        return TrainState.create(
+            variables, make_optimizer(OptimizerOptions(), 10), keep_ema=keep_ema
         )
 
     return make

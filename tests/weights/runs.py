@@ -4,17 +4,16 @@ import jax
 import numpy as np
 
 from madf_jax.checkpoints.manager import Checkpoints
+from madf_jax.state.initial import abstract_state
 from madf_jax.state.optimizer import OptimizerOptions, make_optimizer
-from madf_jax.state.train_state import TrainState, init_variables
 
 TX = make_optimizer(OptimizerOptions(clip_norm=1.0, schedule="cosine", warmup_steps=2), 10)
 
 
 def random_state(network):
     """Of a run at step 7 that skipped none; every other leaf is different."""
-    shapes = jax.eval_shape(
-        lambda: TrainState.create(init_variables(network, jax.random.key(0)), TX, keep_ema=True)
-    )
+    device = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+    shapes = abstract_state(network, TX, keep_ema=True, sharding=device)
     leaves, form = jax.tree.flatten(shapes)
     generator = np.random.default_rng(0)
 
