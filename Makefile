@@ -5,12 +5,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 KILLS ?= 100
 
-.PHONY: help install quickstart test test-torch faults lint format clean
+.PHONY: help install quickstart test test-slow test-torch faults lint format clean
 
 help:
 	@echo "make install      everything into .venv, with the command madf-jax"
 	@echo "make quickstart   train a small network on photographs and evaluate it, in minutes"
 	@echo "make test         run the tests"
+	@echo "make test-slow    run the tests that take long: large recorded case, several processes, faults"
 	@echo "make test-torch   run the tests that need PyTorch"
 	@echo "make faults       kill, stop, damage and restart trainings; KILLS=100 kills"
 	@echo "make lint         ruff and mypy"
@@ -39,6 +40,9 @@ quickstart: install
 
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile
+
+test-slow: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -m "slow and not torch" --numprocesses=2 --dist=loadfile
 
 test-torch: $(VENV)/.installed-torch
 	$(BIN)/python -m pytest -m torch
