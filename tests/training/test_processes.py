@@ -41,8 +41,7 @@ def test_the_process_is_one_of_them(initialized, count, index):
 
 def test_flags_and_the_timeout_reach_jax(initialized):
     processes.join("host:80", 2, 1, 7)
-    timeouts = {"heartbeat_timeout_seconds": 7, "shutdown_timeout_seconds": 7}
-    assert initialized == [(("host:80", 2, 1), timeouts)]
+    assert initialized == [(("host:80", 2, 1), {"heartbeat_timeout_seconds": 7})]
 
 
 def test_one_process_alone_looks_for_no_others(initialized):
