@@ -101,7 +101,7 @@ def _join_by_flags(coordinator: str, num_processes: int, process_id: int, timeou
 def _initialize(timeout: int, *job: Any) -> None:
     # JAX's own service listens to SIGTERM only, and takes it from Python.
     jax.config.update("jax_enable_preemption_service", False)
-    jax.distributed.initialize(*job, heartbeat_timeout_seconds=timeout)
+    jax.distributed.initialize(*job, heartbeat_timeout_seconds=timeout)  # type: ignore[misc]
 
 
 @contextlib.contextmanager
