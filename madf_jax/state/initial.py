@@ -14,7 +14,7 @@ def abstract_state(
 ) -> TrainState:
     """Shapes and dtypes of the state, placed as `sharding` says; nothing is computed."""
     variables = jax.eval_shape(lambda: init_variables(network, jax.random.key(0)))
-    state = jax.eval_shape(lambda: TrainState.create(variables, tx, keep_ema=keep_ema))
+    state = jax.eval_shape(lambda v: TrainState.create(v, tx, keep_ema=keep_ema), variables)
     return jax.tree.map(
         lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), state
     )

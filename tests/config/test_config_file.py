@@ -67,7 +67,7 @@ def test_booleans_take_words_and_the_form_with_no():
             "--config.training.pictures_every=5",
             "training.pictures_every is now training.images_every",
         ),
-        ("--config.loader.num_workers=2", "--config.loader.num_workers was removed: threads"),
+        ("--config.loader.num_workers=2", "loader.num_workers was removed: threads"),
     ],
 )
 def test_a_change_that_cannot_be_made_is_named(change, message):

@@ -62,7 +62,7 @@ def test_an_unknown_section_is_named(config):
 def test_a_removed_key_is_answered_by_what_to_do(config):
     with config.unlocked():
         config.loader.num_workers = 2
-    with pytest.raises(UserError, match=r"config\.loader\.num_workers was removed: threads"):
+    with pytest.raises(UserError, match=r"loader\.num_workers was removed: threads"):
         from_config(config)
 
 
