@@ -8,9 +8,10 @@ from madf_jax import __version__
 from madf_jax.errors import UserError
 from madf_jax.files import write_text, write_whole
 from madf_jax.parity.case import read_case
+from madf_jax.parity.computed import Precision
+from madf_jax.parity.deviation import Deviation, format_deviations
 from madf_jax.parity.live import compare_live, draw_comparison, format_comparison, read_inputs
-from madf_jax.parity.recorded import Precision, compare_case
-from madf_jax.parity.rows import Row, format_rows
+from madf_jax.parity.recorded import compare_case
 from madf_jax.parity.rule import rule_weights
 from madf_jax.weights import Weights, load
 from madf_jax.weights.vgg import load_vgg
@@ -44,7 +45,7 @@ def compare_recorded(
     rows = compare_case(case, weights, precision)
     if not rows:
         raise UserError(f"{path}: holds nothing to compare")
-    print(format_rows(rows))
+    print(format_deviations(rows))
     if case.salt is not None and source.startswith(RULE) and source != RULE + case.salt:
         print(f"note: the case was recorded with the weights {RULE}{case.salt}")
     passed = all(row.passed for row in rows)
@@ -97,7 +98,7 @@ def _weights(source: str, depth: int, refinements: int) -> Weights:
     return load(source)
 
 
-def _write_json(path: Path, facts: dict[str, object], rows: list[Row]) -> None:
+def _write_json(path: Path, facts: dict[str, object], rows: list[Deviation]) -> None:
     listed = [
         {**dataclasses.asdict(row), "passed": row.passed, "verdict": row.verdict} for row in rows
     ]

@@ -1,11 +1,10 @@
-"""What this package computes for a recorded case, with the functions that training uses.
+"""What this package computes from a recorded case's inputs; `training` adds the training steps.
 
-Activations, outputs and losses are NHWC; gradients and statistics come by the reference's names in
-its layout. Everything is computed in the precision that `precision` sets.
+Outputs, activations and losses are NHWC. `Model.by_reference_names` lists the arrays of a tree like
+`params` or `batch_stats` by the reference's names, in its layout.
 """
 
 import contextlib
-import dataclasses
 import functools
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
@@ -13,65 +12,52 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 
 from madf_jax.features.vgg import VGG16
 from madf_jax.network.decoders import RecoveryLevel, RefinementLevel
 from madf_jax.network.encoder import EncoderLevel
-from madf_jax.objective.supervision import TERMS, Objective, output_terms, total_loss
+from madf_jax.objective.supervision import TERMS, Objective, output_terms
 from madf_jax.parity.case import Case
-from madf_jax.state.optimizer import OptimizerOptions, make_optimizer
 from madf_jax.weights.generator import flatten
 from madf_jax.weights.model import Weights
-from madf_jax.weights.table import Row, parameter_names
+from madf_jax.weights.table import parameter_names
 
 Precision = Literal["float64", "float32", "bfloat16"]
-Arrays = dict[str, np.ndarray]
 
 
 @contextlib.contextmanager
 def precision_of(precision: Precision) -> Iterator[None]:
-    """Lets JAX compute in float64, or in true float32 on accelerators that would rather not."""
+    """Enables float64, or makes accelerators compute matmuls in full float32."""
     with jax.enable_x64(precision == "float64"), jax.default_matmul_precision("highest"):
         yield
 
 
-@dataclasses.dataclass(frozen=True)
-class Step:
-    """A training step: what was computed before its update.
+class Model:
+    """The network of a case with its weights, objective and inputs.
+
+    Construct and use it inside `precision_of` the same precision.
 
     Attributes:
-        outputs: of the cascade, in training mode.
-        sums: each of `TERMS` summed over the outputs that it supervises, and 'total', weighted.
-        gradients: of the total, by our paths; a tree like params.
-        params: after the update.
-        batch_stats: after the forward pass.
-    """
-
-    outputs: list[np.ndarray]
-    sums: dict[str, float]
-    gradients: Any
-    params: Any
-    batch_stats: Any
-
-
-class Model:
-    """The network of a case with its weights, the objective and the inputs.
-
-    Must be made and used inside `precision_of` the same precision.
+        network: without a mapped axis.
+        objective: as the reference supervised the case.
+        variables: `params` and `batch_stats`.
+        vgg: variables of VGG-16, or None.
+        image: (N, H, W, 3), ImageNet-normalized, float64 or float32.
+        mask: (N, H, W, 1), uint8, 1 = known.
+        compiler_options: for programs in this precision.
     """
 
     def __init__(self, case: Case, weights: Weights, precision: Precision) -> None:
-        """Brings everything to the device.
+        """Converts the weights and the inputs to `precision`.
 
         Args:
-            case: inputs and the kind of supervision.
-            weights: of any generator; with the VGG-16 trunk, or no features are compared.
-            precision: 'bfloat16' computes in it with parameters in float32.
+            case: inputs and supervision.
+            weights: of any generator. VGG features are compared only if they include VGG-16.
+            precision: 'bfloat16' computes in bfloat16 with float32 parameters.
         """
-        self._double = precision == "float64"
-        dtype = jnp.float64 if self._double else jnp.float32
-        self._network = weights.network.clone(
+        double = precision == "float64"
+        dtype = jnp.float64 if double else jnp.float32
+        self.network = weights.network.clone(
             param_dtype=dtype, dtype=jnp.bfloat16 if precision == "bfloat16" else None
         )
         self.objective = Objective(
@@ -80,103 +66,57 @@ class Model:
             style_indexing="release" if case.refinements <= 2 else "intended",
         )
         self.variables = on_device(weights.variables, dtype)
-        self._vgg = None if weights.vgg is None else on_device({"params": weights.vgg}, dtype)
-        self._image, self._mask = jnp.asarray(case.image, dtype), jnp.asarray(case.mask, dtype)
+        self.vgg = None if weights.vgg is None else on_device({"params": weights.vgg}, dtype)
+        self.image, self.mask = case.image.astype(dtype), case.mask
+        # Matmuls dominate in float64, so optimizing the code around them does not pay.
+        self.compiler_options = {"xla_backend_optimization_level": 0} if double else None
         self._target: Any = None
-        self._terms = self._jit(self._output_terms)
+        self._terms = self._jit(_output_terms)
 
     def infer(self) -> tuple[list[np.ndarray], dict[str, np.ndarray]]:
-        """The outputs in inference mode, and activations by the reference's names of modules."""
-
-        def apply(variables: Any) -> Any:
-            return self._network.apply(
-                variables,
-                self._image,
-                self._mask,
-                train=False,
-                capture_intermediates=_is_level,
-                mutable=["intermediates"],
-            )
-
-        outputs, captured = jax.device_get(self._jit(apply)(self.variables))
+        """The outputs in inference mode, and the activations by the reference's module names."""
+        outputs, captured = self._apply(
+            train=False, capture_intermediates=_is_level, mutable=["intermediates"]
+        )
         return list(outputs), _activations(captured["intermediates"], outputs)
 
     def outputs_in_training(self) -> list[np.ndarray]:
-        """The outputs in training mode, where no gradient is asked for."""
-
-        def apply(variables: Any) -> Any:
-            outputs, _ = self._network.apply(
-                variables, self._image, self._mask, train=True, mutable=["batch_stats"]
-            )
-            return outputs
-
-        return list(jax.device_get(self._jit(apply)(self.variables)))
+        """The outputs in training mode."""
+        outputs, _ = self._apply(train=True, mutable=["batch_stats"])
+        return list(outputs)
 
     def losses(self, outputs: list[np.ndarray]) -> dict[str, np.ndarray]:
-        """Each term of each output, (J + 1,); terms of VGG features only with a trunk."""
-        if self._vgg is not None and self._target is None:
-            self._target = self._jit(_features)(self._vgg, self._image)
-        each = [self._terms(output, self._vgg, self._target) for output in outputs]
+        """Each term of each output, (J + 1,); without VGG-16 only those that do not need it."""
+        if self.vgg is not None and self._target is None:
+            self._target = self._jit(_features)(self.vgg, self.image)
+        each = [
+            self._terms(output, self.image, self.mask, self.vgg, self._target) for output in outputs
+        ]
         return {term: np.asarray([values[term] for values in each]) for term in each[0]}
 
-    def train(self, steps: int) -> Iterator[Step]:
-        """Steps of Adam as the PyTorch reference sets it, on the one batch."""
-        tx = make_optimizer(OptimizerOptions(), steps)
-        differentiate = self._jit(jax.value_and_grad(self._loss, has_aux=True))
-        params, batch_stats = self.variables["params"], self.variables["batch_stats"]
-        opt_state = tx.init(params)
-
-        def update(gradients: Any, opt_state: Any, params: Any) -> tuple[Any, Any]:
-            updates, opt_state = tx.update(gradients, opt_state, params)
-            return optax.apply_updates(params, updates), opt_state
-
-        update = self._jit(update)
-        for _ in range(steps):
-            (total, (sums, outputs, batch_stats)), gradients = differentiate(
-                params, batch_stats, self._vgg
-            )
-            params, opt_state = update(gradients, opt_state, params)
-            sums = {name: float(value) for name, value in {**sums, "total": total}.items()}
-            yield Step(jax.device_get(outputs), sums, gradients, params, batch_stats)
-
     def by_reference_names(self, collection: str, tree: Any) -> Iterator[tuple[str, np.ndarray]]:
-        """Arrays of a tree like params or batch_stats in the reference's layout, one by one."""
+        """Name and array of each leaf of a tree like `params` or `batch_stats`, one at a time."""
         leaves = flatten(tree, collection)
-        for row in self.rows:
+        for row in parameter_names(self.network):
             if row.collection == collection:
                 leaf = np.asarray(leaves[f"{collection}/{row.path}"])
                 yield row.name, row.layout.to_reference(leaf)
 
-    @property
-    def rows(self) -> tuple[Row, ...]:
-        """The table of names."""
-        return parameter_names(self._network)
+    def _apply(self, **options: Any) -> Any:
+        def apply(variables: Any, image: jax.Array, mask: jax.Array) -> Any:
+            return self.network.apply(variables, image, mask, **options)
 
-    def _loss(self, params: Any, batch_stats: Any, vgg: Any) -> tuple[jax.Array, Any]:
-        outputs, updates = self._network.apply(
-            {"params": params, "batch_stats": batch_stats},
-            self._image,
-            self._mask,
-            train=True,
-            mutable=["batch_stats"],
-        )
-        total, sums = total_loss(
-            self.objective,
-            outputs,
-            self._image,
-            self._mask,
-            functools.partial(_features, vgg),
-        )
-        return total, (sums, list(outputs), updates["batch_stats"])
-
-    def _output_terms(self, output: jax.Array, vgg: Any, target: Any) -> dict[str, jax.Array]:
-        features = None if vgg is None else functools.partial(_features, vgg)
-        return output_terms(output, self._image, self._mask, features, target)
+        return jax.device_get(self._jit(apply)(self.variables, self.image, self.mask))
 
     def _jit(self, function: Any) -> Any:
-        # Products of matrices take the time, so the code around them need not be optimized.
-        options = {"xla_backend_optimization_level": 0} if self._double else None
-        return jax.jit(function, compiler_options=options)
+        return jax.jit(function, compiler_options=self.compiler_options)
+
+
+def _output_terms(
+    output: jax.Array, image: jax.Array, mask: jax.Array, vgg: Any, target: Any
+) -> dict[str, jax.Array]:
+    features = None if vgg is None else functools.partial(_features, vgg)
+    return output_terms(output, image, mask.astype(image.dtype), features, target)
 
 
 def reference_sums(objective: Objective, losses: Mapping[str, np.ndarray]) -> dict[str, float]:

@@ -22,7 +22,7 @@ from madf_jax.evaluation.grids import image_rows
 from madf_jax.network import composite, denormalize, normalize
 from madf_jax.parity.checkout import reference_network
 from madf_jax.parity.computed import on_device, precision_of
-from madf_jax.parity.rows import relative
+from madf_jax.parity.deviation import relative_error
 from madf_jax.weights.generator import to_reference
 from madf_jax.weights.model import Weights
 from madf_jax.weights.torch_files import import_torch
@@ -110,7 +110,7 @@ def format_comparison(comparison: Comparison) -> str:
     """A line for each output, and one for the times."""
     lines = [
         f"output {i}: largest difference {np.abs(ours - theirs).max():.1e}, "
-        f"relative {relative(ours, theirs):.1e}"
+        f"relative {relative_error(ours, theirs):.1e}"
         for i, (ours, theirs) in enumerate(zip(comparison.ours, comparison.theirs, strict=True))
     ]
     ours, theirs = comparison.our_seconds, comparison.their_seconds

@@ -11,9 +11,11 @@ import jax
 from madf_jax.errors import UserError
 from madf_jax.files import write_text
 from madf_jax.parity.case import Case, read_case
-from madf_jax.parity.recorded import FACTOR, TOLERANCES, Precision, compare_case, output_errors
-from madf_jax.parity.rows import Row, worst
+from madf_jax.parity.computed import Precision
+from madf_jax.parity.deviation import Deviation, worst
+from madf_jax.parity.recorded import compare_case, output_errors
 from madf_jax.parity.rule import rule_weights
+from madf_jax.parity.tolerances import FACTOR, TOLERANCES
 
 _PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy")
 _TRUE: tuple[Precision, ...] = ("float64", "float32")
@@ -30,7 +32,7 @@ class _Measured:
     """
 
     case: Case
-    rows: dict[Precision, list[Row]]
+    rows: dict[Precision, list[Deviation]]
     bfloat16: list[float]
 
 

@@ -28,6 +28,7 @@ def train_step(
     vgg: VGG16,
     ema_decay: float,
     accumulate: int = 1,
+    prepare: Callable[[jax.Array], jax.Array] = normalize,
 ) -> tuple[TrainState, Metrics]:
     """One step of one device, under a mapped axis `AXIS` over all devices.
 
@@ -45,6 +46,8 @@ def train_step(
         ema_decay: of the average of parameters, if the state keeps one.
         accumulate: micro-batches that the share is cut into and computed one after another, each
             with batch statistics of its own; n is a multiple of it.
+        prepare: from the batch's images to what the network reads; a batch of images that are
+            normalized already (a recorded case) takes the identity.
 
     Returns:
         The state after the step, the same on every device; and float32 scalars, means over all
@@ -58,7 +61,7 @@ def train_step(
         features = jax.checkpoint(features)
 
     def loss(params: Any, batch: Batch) -> tuple[jax.Array, tuple[Metrics, Any]]:
-        image, mask = normalize(batch["image"]), batch["mask"].astype(jnp.float32)
+        image, mask = prepare(batch["image"]), batch["mask"].astype(jnp.float32)
         variables = {"params": params, "batch_stats": state.batch_stats}
         outputs, updates = network.apply(
             variables, image, mask, train=True, mutable=["batch_stats"]

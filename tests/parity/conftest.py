@@ -2,12 +2,14 @@
 
 import json
 
+import jax
 import numpy as np
 import pytest
 
 from madf_jax.parity.case import TERMS, read_case
 from madf_jax.parity.computed import Model, precision_of, reference_sums
 from madf_jax.parity.rule import rule_weights
+from madf_jax.parity.training import take_steps
 
 DEPTH, REFINEMENTS, SALT, STEPS = 3, 1, "small", 2
 
@@ -49,17 +51,22 @@ def recorded(model):
     for there, here in TERMS.items():
         arrays |= {f"eval/loss/{there}": losses[here]}
         arrays |= {f"eval/reference_loss/{there}": np.asarray(sums[here])}
-    table, columns = [], [*TERMS, "total"]
-    for step in model.train(STEPS):
+    outputs = model.outputs_in_training()
+    losses = model.losses(outputs)
+    for i, output in enumerate(outputs):
+        arrays |= {f"train/out_{i}": nchw(output)}
+    arrays |= {f"train/loss/{there}": losses[here] for there, here in TERMS.items()}
+    return arrays | recorded_steps(model)
+
+
+def recorded_steps(model):
+    arrays, table = {}, []
+    for step in take_steps(model, STEPS, jax.devices()[:1]):
         if not table:
-            for i, output in enumerate(step.outputs):
-                arrays |= {f"train/out_{i}": nchw(output)}
-            losses = model.losses(step.outputs)
-            arrays |= {f"train/loss/{there}": losses[here] for there, here in TERMS.items()}
             for name, gradient in model.by_reference_names("params", step.gradients):
                 parts = {"norm": np.linalg.norm(gradient), **sampled(gradient)}
                 arrays |= {f"train/grad/{name}/{part}": value for part, value in parts.items()}
-        table.append([step.sums[TERMS.get(column, column)] for column in columns])
+        table.append([step.metrics[name] for name in (*TERMS.values(), "loss")])
     before = dict(model.by_reference_names("params", model.variables["params"]))
     for name, after in model.by_reference_names("params", step.params):
         arrays |= {f"train/param_delta_norm/{name}": np.linalg.norm(after - before[name])}
@@ -69,7 +76,7 @@ def recorded(model):
     return {
         **arrays,
         "train/loss_by_step": np.asarray(table),
-        "train/loss_columns": np.asarray(json.dumps(columns)),
+        "train/loss_columns": np.asarray(json.dumps([*TERMS, "total"])),
     }
 
 
@@ -79,11 +86,17 @@ def small_weights():
 
 
 @pytest.fixture(scope="session")
-def small_arrays(small_weights, tmp_path_factory):
+def small_case(tmp_path_factory):
+    """Its inputs, without anything to compare."""
     path = tmp_path_factory.mktemp("case") / "inputs.npz"
     np.savez(path, **inputs())
+    return read_case(path)
+
+
+@pytest.fixture(scope="session")
+def small_arrays(small_weights, small_case):
     with precision_of("float64"):
-        return inputs() | recorded(Model(read_case(path), small_weights, "float64"))
+        return inputs() | recorded(Model(small_case, small_weights, "float64"))
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import pytest
 from madf_jax.__main__ import main
 from madf_jax.errors import UserError
 from madf_jax.parity.case import read_case
+from madf_jax.parity.deviation import Deviation, format_deviations, relative_error, worst
 from madf_jax.parity.recorded import compare_case
-from madf_jax.parity.rows import Row, format_rows, relative, worst
 from madf_jax.weights import save
 
 SETTINGS = ("config", "gt", "mask")
@@ -109,8 +109,8 @@ OBJECT = np.asarray(json.dumps({"layer_size": 3, "n_refinement": 1}))
     ("more", "message"),
     [
         ({"gt": None}, "lacks 'gt'"),
-        ({"config": np.asarray("{")}, "no JSON object"),
-        ({"config": np.asarray("[" * 100_000)}, "no JSON object"),
+        ({"config": np.asarray("{")}, "not a JSON object"),
+        ({"config": np.asarray("[" * 100_000)}, "not a JSON object"),
         ({"config": OBJECT}, "'incremental_supervision'"),
         (
             {"gt": np.zeros((1, 3, 12, 16), "f4"), "mask": np.ones((1, 1, 12, 16), "u1")},
@@ -194,17 +194,17 @@ def test_a_case_with_nothing_in_it_is_no_success(write_case, capsys):
     ],
 )
 def test_relative_error(ours, recorded, scale, error):
-    assert relative(np.asarray(ours), np.asarray(recorded), scale) == pytest.approx(error)
+    assert relative_error(np.asarray(ours), np.asarray(recorded), scale) == pytest.approx(error)
 
 
 def test_not_a_number_is_the_worst_row_and_left_out_rows_are_none():
     rows = [
-        Row("g", "a", 1.0, 2.0),
-        Row("g", "b", np.nan, 2.0),
-        Row("g", "c", None, 2.0, note="why"),
+        Deviation("g", "a", 1.0, 2.0),
+        Deviation("g", "b", np.nan, 2.0),
+        Deviation("g", "c", None, 2.0, note="why"),
     ]
     assert worst(rows)["g"].name == "b"
     assert [row.passed for row in rows] == [True, False, True]
-    printed = io.StringIO(format_rows(rows)).readlines()
+    printed = io.StringIO(format_deviations(rows)).readlines()
     assert printed[3].rstrip().endswith("why")
     assert printed[-1] == "2 compared, 1 left out, 1 FAILED, first g b"
