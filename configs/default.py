@@ -19,7 +19,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.network.widths = (16, 32, 64, 128)  # channels of the encoder by level, likewise
     config.network.skip_widths = (64, 128, 256, 512)  # channels of skips and decoders by level
     config.network.mask_width = 16  # channels of the mask features that make the filters
-    config.network.hidden = 128  # channels inside point-wise normalization
+    config.network.norm_hidden = 128  # channels inside point-wise normalization
     config.network.filtering = "factored"  # 'factored' (fast) or 'patches' (the definition)
     config.network.remat = "none"  # recomputed to save memory: 'none', 'decoders' or 'everything'
     config.network.dtype = "float32"  # of computation: 'float32' or 'bfloat16'

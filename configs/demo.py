@@ -19,7 +19,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.network.widths = (12, 24, 48, 64)
     config.network.skip_widths = (32, 64, 96, 128)
     config.network.mask_width = 8
-    config.network.hidden = 48
+    config.network.norm_hidden = 48
 
     # On normalized values. The terms on VGG features lead: means alone leave holes blurred.
     config.objective.perceptual = 0.05

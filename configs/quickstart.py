@@ -20,7 +20,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.network.widths = (8, 16, 32, 32)
     config.network.skip_widths = (24, 48, 64, 64)
     config.network.mask_width = 8
-    config.network.hidden = 32
+    config.network.norm_hidden = 32
 
     # Minutes are too few for texture: the terms on VGG features weigh less than in a full training.
     config.objective.perceptual = 0.005

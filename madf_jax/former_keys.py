@@ -6,6 +6,7 @@ from typing import Any
 
 _RENAMED = {
     "data.colour_variation": "data.channel_jitter",
+    "network.hidden": "network.norm_hidden",
     "training.pictures_every": "training.images_every",
 }
 _REMOVED = {

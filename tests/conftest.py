@@ -19,7 +19,7 @@ jax.config.update("jax_num_cpu_devices", 4)
 
 
 def narrow_network(**changes):
-    widths = {"widths": (4, 6), "skip_widths": (6, 8), "mask_width": 3, "hidden": 4}
+    widths = {"widths": (4, 6), "skip_widths": (6, 8), "mask_width": 3, "norm_hidden": 4}
     return MADF(**{"depth": 3, "refinements": 2, **widths, **changes})
 
 

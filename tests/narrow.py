@@ -12,7 +12,7 @@ NARROW: dict[str, Any] = {
     "network.widths": (4, 6),
     "network.skip_widths": (6, 8),
     "network.mask_width": 3,
-    "network.hidden": 4,
+    "network.norm_hidden": 4,
     "objective.perceptual": 0.0,
     "objective.style": 0.0,
     "data.size": 16,

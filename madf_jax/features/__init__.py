@@ -1,1 +1,1 @@
-"""Networks that are never trained here and whose features losses and metrics read."""
+"""Frozen networks whose features losses and metrics compare."""

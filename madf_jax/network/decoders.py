@@ -1,4 +1,7 @@
-"""The cascade: a recovery decoder, then refinement decoders that it guides (paper, III-C, D)."""
+"""The cascade: a recovery decoder, then refinement decoders, each guided by the one before.
+
+Paper, sections III-C and III-D.
+"""
 
 from collections.abc import Sequence
 
@@ -16,14 +19,12 @@ _SLOPE = 0.2
 
 
 class RecoveryLevel(nn.Module):
-    """From level i to i - 1: doubles the features and fuses them with the skip connection there.
+    """From level i to i - 1: upsamples the features and fuses them with the skip connection there.
 
     Attributes:
         width: channels out.
-        last: level 1, which gives an image: no normalization, no activation.
+        last: level 1, which outputs an image: no normalization, no activation.
         axis_name: as in `BatchNorm`.
-        dtype: of computation.
-        param_dtype: of storage.
     """
 
     width: int
@@ -53,8 +54,6 @@ class RecoveryDecoder(nn.Module):
     Attributes:
         axis_name: as in `BatchNorm`.
         remat: keep only the inputs of each level for the backward pass.
-        dtype: of computation.
-        param_dtype: of storage.
     """
 
     axis_name: str | None = None
@@ -64,7 +63,7 @@ class RecoveryDecoder(nn.Module):
 
     @nn.compact
     def __call__(self, skips: Sequence[jax.Array], *, train: bool) -> list[jax.Array]:
-        """Decodes.
+        """Decodes the image from the deepest level up.
 
         Args:
             skips: e_0 .. e_L of the encoder.
@@ -90,18 +89,16 @@ class RecoveryDecoder(nn.Module):
 
 
 class RefinementLevel(nn.Module):
-    """From level i to level i - 1 under the guidance of the decoder before.
+    """From level i to i - 1, normalized by the features of the previous decoder.
 
     Attributes:
         width: channels out.
-        hidden: channels inside point-wise normalization.
+        norm_hidden: channels inside point-wise normalization.
         axis_name: as in `BatchNorm`.
-        dtype: of computation.
-        param_dtype: of storage.
     """
 
     width: int
-    hidden: int
+    norm_hidden: int
     axis_name: str | None = None
     dtype: Dtype | None = None
     param_dtype: Dtype = jnp.float32
@@ -111,50 +108,44 @@ class RefinementLevel(nn.Module):
         """(N, H, W, C) and guide (N, 2H, 2W, G) to (N, 2H, 2W, width)."""
         types = {"dtype": self.dtype, "param_dtype": self.param_dtype}
         x = TransposedConv(self.width, name="up", **types)(x)
-        norm = PointwiseNorm(self.hidden, axis_name=self.axis_name, name="norm", **types)
+        norm = PointwiseNorm(self.norm_hidden, axis_name=self.axis_name, name="norm", **types)
         return nn.leaky_relu(norm(x, guide, train=train), _SLOPE)
 
 
-class ImageConv(nn.Module):
-    """1x1 convolution to an image, of features at half of its size and of channels at its size.
+class RGBProjection(nn.Module):
+    """1x1 convolution to an image, from features at half its size and channels at its size.
 
-    It stands for doubling the features and convolving everything. Doubling keeps sums of channels,
-    so here three channels are doubled instead of all. Exact.
-
-    Attributes:
-        dtype: of computation.
-        param_dtype: of storage.
+    The same as upsampling the features and convolving everything: upsampling is linear, so here the
+    three channels of the result are upsampled instead of all. Exact.
     """
 
     dtype: Dtype | None = None
     param_dtype: Dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, features: jax.Array, seen: jax.Array) -> jax.Array:
+    def __call__(self, features: jax.Array, full_size: jax.Array) -> jax.Array:
         """(N, H, W, C) and (N, 2H, 2W, S) to (N, 2H, 2W, 3)."""
         channels = features.shape[-1]
-        shape = (1, 1, channels + seen.shape[-1], 3)
+        shape = (1, 1, channels + full_size.shape[-1], 3)
         kernel = self.param("kernel", nn.initializers.lecun_normal(), shape, self.param_dtype)
         bias = self.param("bias", nn.initializers.zeros_init(), (3,), self.param_dtype)
-        features, seen, kernel, bias = nn.dtypes.promote_dtype(
-            features, seen, kernel, bias, dtype=self.dtype
+        features, full_size, kernel, bias = nn.dtypes.promote_dtype(
+            features, full_size, kernel, bias, dtype=self.dtype
         )
-        doubled = upsample(convolution(features, kernel[:, :, :channels]))
-        return doubled + convolution(seen, kernel[:, :, channels:]) + bias
+        upsampled = upsample(convolution(features, kernel[:, :, :channels]))
+        return upsampled + convolution(full_size, kernel[:, :, channels:]) + bias
 
 
 class RefinementDecoder(nn.Module):
-    """A decoder that sees the coarser results and paints a finer one.
+    """A later decoder of the cascade, which reads the images of all previous ones.
 
     Attributes:
-        hidden: channels inside point-wise normalization.
+        norm_hidden: channels inside point-wise normalization.
         axis_name: as in `BatchNorm`.
         remat: keep only the inputs of each level for the backward pass.
-        dtype: of computation.
-        param_dtype: of storage.
     """
 
-    hidden: int
+    norm_hidden: int
     axis_name: str | None = None
     remat: bool = False
     dtype: Dtype | None = None
@@ -169,12 +160,12 @@ class RefinementDecoder(nn.Module):
         *,
         train: bool,
     ) -> tuple[jax.Array, list[jax.Array]]:
-        """Refines.
+        """Decodes an image that refines the previous ones.
 
         Args:
             skips: e_0 .. e_L of the encoder; only e_0 and e_L are read.
-            guides: features of the decoder before at levels 0 .. L - 1; level 0 is not read.
-            outputs: the images of all decoders before, each (N, H, W, 3).
+            guides: features of the previous decoder at levels 0 .. L - 1; level 0 is not read.
+            outputs: the images of all previous decoders, each (N, H, W, 3).
             train: as in `BatchNorm`.
 
         Returns:
@@ -186,13 +177,13 @@ class RefinementDecoder(nn.Module):
         for i in range(len(skips) - 1, 1, -1):
             level = RefinementLevel(
                 width=skips[i - 1].shape[-1],
-                hidden=self.hidden,
+                norm_hidden=self.norm_hidden,
                 axis_name=self.axis_name,
                 name=f"level_{i}",
                 **types,
             )
             call = level_call(level, self.remat, train=train)
             features.append(call(features[-1], guides[i - 1]))
-        seen = jnp.concatenate([*outputs, skips[0]], axis=-1)
-        image = ImageConv(name="output", **types)(features[-1], seen)
+        full_size = jnp.concatenate([*outputs, skips[0]], axis=-1)
+        image = RGBProjection(name="output", **types)(features[-1], full_size)
         return image, [image, *features[:0:-1]]

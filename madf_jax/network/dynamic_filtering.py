@@ -1,4 +1,4 @@
-"""Mask-aware dynamic filtering: each window gets its own filter, made from the mask there.
+"""Mask-aware dynamic filtering: each window has its own filter, generated from the mask there.
 
 Paper, section III-B.
 """
@@ -20,15 +20,15 @@ Form = Literal["factored", "patches"]
 def filter_by_windows(
     features: jax.Array, mask_features: jax.Array, kernel: jax.Array, bias: jax.Array
 ) -> jax.Array:
-    """Dynamic filtering by its definition: a filter bank for each window, times its patch.
+    """Dynamic filtering by its definition: each window's patch times its own filter bank.
 
-    The filter banks take H/2 * W/2 * k * k * C * O numbers a sample: 2.7 GiB at 512x512 in the
+    The filter banks hold H/2 * W/2 * k * k * C * O numbers per sample: 2.7 GiB at 512x512 in the
     reference's setting.
 
     Args:
         features: (N, H, W, C), H and W even.
         mask_features: (N, H/2, W/2, M).
-        kernel: (k, k, C, M, O), from mask features to filters.
+        kernel: (k, k, C, M, O), maps mask features to filters.
         bias: (k, k, C, O), the filters where all mask features are 0.
 
     Returns:
@@ -48,10 +48,10 @@ def filter_by_windows(
 def filter_factored(
     features: jax.Array, mask_features: jax.Array, kernel: jax.Array, bias: jax.Array
 ) -> jax.Array:
-    """The same function as `filter_by_windows` without ever building a filter.
+    """The same function as `filter_by_windows`, without building a filter.
 
     Filters are linear in the mask features, so filtering distributes over them: a convolution with
-    M * O outputs, contracted over M, and one for the bias. Exact. Arguments and result as in
+    M * O outputs, contracted over M, and one for the bias. Exact. Arguments and result are those of
     `filter_by_windows`.
     """
     size, _, channels, mask_width, width = kernel.shape
@@ -63,7 +63,7 @@ def filter_factored(
 
 
 def _filter_init(share: float) -> Initializer:
-    """He initialization of the generated filters, `share` of their variance from this parameter."""
+    """He initialization of generated filters; `share` of their variance is this parameter's."""
 
     def init(key: jax.Array, shape: tuple[int, ...], dtype: Dtype = jnp.float32) -> jax.Array:
         fan_in = math.prod(shape[:3])
@@ -79,8 +79,6 @@ class DynamicFilters(nn.Module):
         width: channels out, O.
         kernel_size: k, odd.
         form: 'factored' or 'patches', the same function (`filter_factored`, `filter_by_windows`).
-        dtype: of computation; None takes the promoted dtype of inputs and parameters.
-        param_dtype: of storage.
     """
 
     width: int
@@ -91,7 +89,7 @@ class DynamicFilters(nn.Module):
 
     @nn.compact
     def __call__(self, features: jax.Array, mask_features: jax.Array) -> jax.Array:
-        """Filters.
+        """Applies its own filters to each window, at stride 2.
 
         Args:
             features: (N, H, W, C), H and W even.
@@ -101,7 +99,7 @@ class DynamicFilters(nn.Module):
             (N, H/2, W/2, O), before the activation.
 
         Raises:
-            ValueError: `form` is not a known one.
+            ValueError: `form` is unknown.
         """
         forms = {"factored": filter_factored, "patches": filter_by_windows}
         if self.form not in forms:

@@ -21,8 +21,6 @@ class EncoderLevel(nn.Module):
         width: channels of the features.
         skip_width: channels of the skip connection.
         filtering: form of dynamic filtering.
-        dtype: of computation.
-        param_dtype: of storage.
     """
 
     kernel_size: int
@@ -37,7 +35,7 @@ class EncoderLevel(nn.Module):
     def __call__(
         self, features: jax.Array, mask_features: jax.Array
     ) -> tuple[jax.Array, jax.Array, jax.Array]:
-        """Halves the image.
+        """Computes the next level, at half the size.
 
         Args:
             features: (N, H, W, C).
@@ -50,7 +48,7 @@ class EncoderLevel(nn.Module):
         types = {"dtype": self.dtype, "param_dtype": self.param_dtype}
         he = nn.initializers.he_normal()
         mask_conv = Conv(
-            self.mask_width, self.kernel_size, stride=2, kernel_init=he, name="mask_conv", **types
+            self.mask_width, self.kernel_size, strides=2, kernel_init=he, name="mask_conv", **types
         )
         mask_features = nn.relu(mask_conv(mask_features))
         filters = DynamicFilters(
@@ -62,7 +60,7 @@ class EncoderLevel(nn.Module):
 
 
 class Encoder(nn.Module):
-    """The levels 1 .. L. The last entry of a sequence serves all deeper levels.
+    """Levels 1 .. L. The last entry of a sequence applies to all deeper levels.
 
     Attributes:
         depth: L.
@@ -72,8 +70,6 @@ class Encoder(nn.Module):
         mask_width: channels of the mask features.
         filtering: form of dynamic filtering.
         remat: keep only the inputs of each level for the backward pass.
-        dtype: of computation.
-        param_dtype: of storage.
     """
 
     depth: int
@@ -88,17 +84,17 @@ class Encoder(nn.Module):
 
     @nn.compact
     def __call__(self, masked_image: jax.Array, mask: jax.Array) -> list[jax.Array]:
-        """Encodes.
+        """Computes the skip connections that the decoders read.
 
         Args:
             masked_image: (N, H, W, 3), 0 in holes.
             mask: (N, H, W, 1).
 
         Returns:
-            Skip connections e_0 .. e_L; e_0 is the masked image with the mask repeated to three
-            channels.
+            Skip connections e_0 .. e_L; e_0 is the masked image, concatenated with the mask
+            repeated to three channels.
         """
-        # The release feeds the mask three times; released weights need all three.
+        # The release repeats the mask three times; released weights need all three.
         mask_features = jnp.repeat(mask, 3, axis=-1)
         features = jnp.concatenate([masked_image, mask_features], axis=-1)
         skips = [features]

@@ -25,7 +25,7 @@ class MADF(nn.Module):
     The defaults are the setting of the PyTorch reference: 85,139,966 parameters.
 
     Attributes without a comment are keys of a config's section `network`. Settings by level of the
-    encoder go from fine to coarse; the last entry serves all deeper levels.
+    encoder go from fine to coarse; the last entry applies to all deeper levels.
     """
 
     depth: int = option(
@@ -77,7 +77,7 @@ class MADF(nn.Module):
         maximum=_MOST_CHANNELS,
         shapes=int,
     )
-    hidden: int = option(
+    norm_hidden: int = option(
         128,
         "channels inside point-wise normalization",
         minimum=1,
@@ -92,7 +92,7 @@ class MADF(nn.Module):
         "recomputed to save memory: 'none', 'decoders' or 'everything'",
         free="memory and time",
     )
-    # The mapped axis over which batch statistics are synchronized; None takes each device's own.
+    # The mapped axis over which batch statistics are synchronized; None uses each device's own.
     axis_name: str | None = None
     # None promotes the dtypes of inputs and parameters.
     dtype: Dtype | None = option(
@@ -109,7 +109,7 @@ class MADF(nn.Module):
 
     @nn.compact
     def __call__(self, image: jax.Array, mask: jax.Array, *, train: bool) -> tuple[jax.Array, ...]:
-        """Paints.
+        """Computes the images of the cascade.
 
         Args:
             image: (N, H, W, 3), float, ImageNet-normalized; pixels under holes are not read.
@@ -126,7 +126,7 @@ class MADF(nn.Module):
         """
         self._check(image, mask)
         mask = mask.astype(image.dtype)
-        # `where`, not a product: what stands under a hole can't leak in, not even a NaN.
+        # Not a product: pixels under a hole must not leak in, not even a NaN.
         masked_image = jnp.where(mask > 0.5, image, 0)
         types = {"dtype": self.dtype, "param_dtype": self.param_dtype}
         encoder = Encoder(
@@ -146,7 +146,9 @@ class MADF(nn.Module):
         features = recovery(skips, train=train)
         outputs = [features[0]]
         for j in range(self.refinements):
-            decoder = RefinementDecoder(self.hidden, name=f"refinement_decoder_{j}", **decoding)
+            decoder = RefinementDecoder(
+                self.norm_hidden, name=f"refinement_decoder_{j}", **decoding
+            )
             output, features = decoder(skips, features, outputs, train=train)
             outputs.append(output)
         return tuple(outputs)
@@ -163,7 +165,7 @@ class MADF(nn.Module):
             if not (values and min(values) >= 1 and odd):
                 kind = "odd numbers" if name == "kernel_sizes" else "numbers of channels"
                 raise ValueError(f"network.{name} is {values}; give one or more {kind}, by level")
-        for name in ("mask_width", "hidden"):
+        for name in ("mask_width", "norm_hidden"):
             if getattr(self, name) < 1:
                 raise ValueError(f"network.{name} is {getattr(self, name)}; use 1 or more")
         if self.remat not in ("none", "decoders", "everything"):

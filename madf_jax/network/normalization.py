@@ -1,4 +1,4 @@
-"""Batch normalization as PyTorch keeps its statistics, and point-wise normalization."""
+"""Batch normalization with PyTorch's running statistics, and point-wise normalization."""
 
 import flax.linen as nn
 import jax
@@ -12,20 +12,18 @@ from madf_jax.layers.convolution import Conv
 class BatchNorm(nn.Module):
     """Batch normalization over N, H, W with the running statistics of PyTorch.
 
-    It differs from `flax.linen.BatchNorm` where released weights need it: the running variance is
-    the unbiased one, n / (n - 1) times the variance that normalizes, and the number of batches seen
-    is kept beside it.
+    It differs from `flax.linen.BatchNorm` where released weights require it: the running variance
+    is unbiased, n / (n - 1) times the variance that normalizes, and the number of batches is
+    counted.
 
     Variables in `batch_stats`: `mean` and `var` (C,), at least float32, and `count`, int32 scalar.
 
     Attributes:
         affine: whether to scale and shift by parameters.
-        axis_name: mapped axis over which the statistics are taken together (synchronized); None
-            takes each device's own.
-        momentum: share of the running statistics that a batch leaves in place.
+        axis_name: mapped axis over which batch statistics are synchronized; None uses each device's
+            own.
+        momentum: decay of the running statistics.
         epsilon: added to the variance.
-        dtype: of the result; statistics are computed in at least float32 whatever it is.
-        param_dtype: of storage.
     """
 
     affine: bool = True
@@ -37,15 +35,15 @@ class BatchNorm(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
-        """Normalizes.
+        """Normalizes by the batch's statistics or the running ones.
 
         Args:
             x: (N, H, W, C).
-            train: take the batch's statistics and update the running ones; otherwise take the
-                running ones.
+            train: normalize by the batch's statistics and update the running ones; otherwise
+                normalize by the running ones.
 
         Returns:
-            (N, H, W, C).
+            (N, H, W, C), of `dtype`.
         """
         width, stats_dtype = x.shape[-1], jnp.promote_types(self.param_dtype, jnp.float32)
         running_mean = self.variable("batch_stats", "mean", jnp.zeros, (width,), stats_dtype)
@@ -84,15 +82,15 @@ class BatchNorm(nn.Module):
 
 
 class PointwiseNorm(nn.Module):
-    """Point-wise normalization: a guide gives each point its own scale and bias (paper, III-C).
+    """Point-wise normalization: scale and bias of each pixel are predicted from a guide.
+
+    Paper, section III-C:
 
     PN(x; g) = BN(x) * (1 + conv(a)) + conv(a), with a = relu(conv(g)).
 
     Attributes:
         hidden: channels of a.
         axis_name: as in `BatchNorm`.
-        dtype: of computation.
-        param_dtype: of storage.
     """
 
     hidden: int
@@ -102,11 +100,11 @@ class PointwiseNorm(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, guide: jax.Array, *, train: bool) -> jax.Array:
-        """Normalizes `x` as `guide` says.
+        """Normalizes `x`, with scale and bias predicted from `guide`.
 
         Args:
             x: (N, H, W, C).
-            guide: (N, H, W, G), features of the decoder before.
+            guide: (N, H, W, G), features of the previous decoder.
             train: as in `BatchNorm`.
 
         Returns:
@@ -115,7 +113,7 @@ class PointwiseNorm(nn.Module):
         types = {"dtype": self.dtype, "param_dtype": self.param_dtype}
         he = nn.initializers.he_normal()
         # Small, so that the cascade starts close to plain batch normalization and trains stably
-        # however many decoders follow.
+        # with any number of decoders.
         small = nn.initializers.variance_scaling(0.01, "fan_in", "truncated_normal")
         shared = nn.relu(Conv(self.hidden, 3, kernel_init=he, name="shared", **types)(guide))
         scale = Conv(x.shape[-1], 3, kernel_init=small, name="scale", **types)(shared)

@@ -1,4 +1,4 @@
-"""Between 8-bit RGB images and the normalized images that the network and VGG read."""
+"""Conversion between 8-bit RGB images and the ImageNet-normalized images of the networks."""
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +8,7 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 def normalize(image: jax.Array) -> jax.Array:
-    """Brings an 8-bit image to ImageNet's mean 0 and standard deviation 1.
+    """Normalizes an 8-bit image by the mean and standard deviation of ImageNet.
 
     Args:
         image: (..., 3), uint8, RGB.
@@ -21,7 +21,7 @@ def normalize(image: jax.Array) -> jax.Array:
 
 
 def denormalize(image: jax.Array) -> jax.Array:
-    """The inverse of `normalize`, rounded and clipped to what a file can hold.
+    """The inverse of `normalize`, rounded and clipped to 8 bits.
 
     Args:
         image: (..., 3), float, ImageNet-normalized RGB.
@@ -35,7 +35,7 @@ def denormalize(image: jax.Array) -> jax.Array:
 
 
 def composite(image: jax.Array, output: jax.Array, mask: jax.Array) -> jax.Array:
-    """The painted image: known pixels from `image`, holes from `output`.
+    """The inpainted image: known pixels from `image`, holes from `output`.
 
     Args:
         image: (N, H, W, 3), any dtype.

@@ -1,4 +1,4 @@
-"""Trading time for memory: activations computed anew in the backward pass instead of kept."""
+"""Trading time for memory: activations are recomputed in the backward pass instead of kept."""
 
 import functools
 from collections.abc import Callable
@@ -10,15 +10,15 @@ Remat = Literal["none", "decoders", "everything"]
 
 
 def level_call(level: nn.Module, remat: bool, **static: Any) -> Callable[..., Any]:
-    """How a decoder or an encoder calls one of its levels.
+    """A function that calls a level of an encoder or a decoder.
 
     Args:
         level: the module.
-        remat: keep only what goes into the level for the backward pass.
+        remat: keep only the level's inputs for the backward pass.
         **static: arguments that are not arrays.
 
     Returns:
-        A function of the level's arrays, with the same parameters and the same results.
+        A function of the level's arrays; `remat` changes neither parameters nor results.
     """
 
     def call(module: nn.Module, *arrays: Any) -> Any:

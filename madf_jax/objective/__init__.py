@@ -1,1 +1,1 @@
-"""What training minimizes: loss terms, VGG-16 features, and their weighted sum."""
+"""What training minimizes: loss terms and their weighted sum over the outputs."""

@@ -1,4 +1,4 @@
-"""Incremental supervision: from coarse to fine, outputs answer to more terms (paper, III-D)."""
+"""Incremental supervision: more loss terms apply to finer outputs (paper, section III-D)."""
 
 import dataclasses
 from collections.abc import Callable, Iterable, Sequence
@@ -56,12 +56,16 @@ class Objective:
         """Whether a term with a positive weight compares VGG features."""
         return self.perceptual > 0 or self.style > 0
 
-    def sources(self, term: str, outputs: int) -> list[int]:
-        """Which outputs, of so many in all, give the values of `term` that are summed.
+    def supervised_outputs(self, term: str, outputs: int) -> list[int]:
+        """Indices of the outputs that `term` supervises.
+
+        Args:
+            term: one of `TERMS`.
+            outputs: how many outputs there are.
 
         Raises:
-            UserError: `style_indexing` is 'release' with more than three outputs, where the
-            reference's behavior is not known.
+            UserError: `style_indexing` is 'release' with more than three outputs, for which the
+                reference's behavior is not known.
         """
         first = {"valid": 0, "hole": 0, "perceptual": 1, "style": 2, "tv": 2}[term]
         if not self.incremental_supervision:
@@ -71,7 +75,7 @@ class Objective:
             return indices
         if outputs > 3:
             raise UserError(
-                "objective.style_indexing='release' is known for network.refinements <= 2 only; "
+                "objective.style_indexing='release' is only known for network.refinements <= 2; "
                 "use 'intended'"
             )
         return [min(index, 1) for index in indices]
@@ -88,11 +92,10 @@ def output_terms(
 
     Args:
         output: (N, H, W, 3), float, normalized.
-        image: (N, H, W, 3), float, normalized: what should have been painted.
+        image: (N, H, W, 3), float, normalized: the ground truth.
         mask: (N, H, W, 1), float, 1 = known.
-        features: VGG features of (N, H, W, 3) images; None leaves the perceptual and style terms
-            out.
-        target: features of the first samples of `image`; the terms take as many of `output`.
+        features: VGG features of (N, H, W, 3) images; None omits the perceptual and style terms.
+        target: features of the first samples of `image`; the terms use as many samples of `output`.
 
     Returns:
         A scalar for each of `TERMS`.
@@ -130,17 +133,21 @@ def total_loss(
         features: VGG features of images; may be None if no weight needs them.
 
     Returns:
-        The total, and each term's unweighted sum over the outputs it supervises; terms of weight 0
-        are left out.
+        The total, and each term's unweighted sum over the outputs it supervises, without terms of
+        weight 0.
 
     Raises:
-        ValueError: a weight needs VGG features and there are none.
+        ValueError: a weight needs VGG features and `features` is None.
     """
     if objective.needs_vgg and features is None:
         raise ValueError(
             "objective.perceptual or objective.style is positive, without VGG features"
         )
-    used = {term: objective.sources(term, len(outputs)) for term in TERMS if objective.weight(term)}
+    used = {
+        term: objective.supervised_outputs(term, len(outputs))
+        for term in TERMS
+        if objective.weight(term)
+    }
     compared = {*used.get("perceptual", ()), *used.get("style", ())}
     target = None
     if features is not None and compared:

@@ -1,7 +1,7 @@
 """The five loss terms, each a mean over all elements, for one output of the cascade.
 
 Axes as in `madf_jax.network`; images are ImageNet-normalized, `mask` is 1 = known. Every term is
-a scalar >= 0. Formulas: section 2 of the facts on the PyTorch reference; paper, III-E.
+a scalar >= 0. Formulas: the PyTorch reference; paper, section III-E.
 """
 
 from collections.abc import Sequence
@@ -11,18 +11,18 @@ import jax.numpy as jnp
 
 
 def mean_absolute_error(a: jax.Array, b: jax.Array) -> jax.Array:
-    """L1: the mean over all elements of |a - b|, arrays of one shape, in at least float32."""
+    """L1: the mean of |a - b| over all elements of two arrays of one shape, at least float32."""
     dtype = jnp.promote_types(jnp.result_type(a, b), jnp.float32)
     return jnp.mean(jnp.abs(a.astype(dtype) - b.astype(dtype)))
 
 
 def valid(output: jax.Array, image: jax.Array, mask: jax.Array) -> jax.Array:
-    """Reconstruction of what is known: (N, H, W, 3) images, (N, H, W, 1) mask."""
+    """Reconstruction of known pixels: (N, H, W, 3) images, (N, H, W, 1) mask."""
     return mean_absolute_error(mask * output, mask * image)
 
 
 def hole(output: jax.Array, image: jax.Array, mask: jax.Array) -> jax.Array:
-    """Reconstruction of what is not known; arguments as in `valid`."""
+    """Reconstruction of holes; arguments as in `valid`."""
     return mean_absolute_error((1 - mask) * output, (1 - mask) * image)
 
 

@@ -122,7 +122,9 @@ def _output_terms(
 def reference_sums(objective: Objective, losses: Mapping[str, np.ndarray]) -> dict[str, float]:
     """Each term summed over the outputs it supervises, from each term of each output."""
     return {
-        term: float(sum(losses[term][i] for i in objective.sources(term, len(losses[term]))))
+        term: float(
+            sum(losses[term][i] for i in objective.supervised_outputs(term, len(losses[term])))
+        )
         for term in TERMS
         if term in losses
     }

@@ -112,8 +112,8 @@ def _limit(name: str) -> float:
 def infer_network(shapes: Mapping[str, Shape]) -> MADF:
     """The network that a file's shapes imply.
 
-    A tensor that is missing counts as the default. Nothing implies `hidden` without a refinement
-    decoder.
+    A tensor that is missing counts as the default. Nothing implies `norm_hidden` without refinement
+    decoders.
 
     Args:
         shapes: by the reference's names, or by our paths with the collection in front.
@@ -141,7 +141,7 @@ def infer_network(shapes: Mapping[str, Shape]) -> MADF:
         skip_widths=_without_repeats(by_level("skip", 3, default.skip_widths)),
         # One tensor out of step is then what gets refused, not all the others.
         mask_width=statistics.mode(by_level("mask_conv", 3, (default.mask_width,))),
-        hidden=statistics.mode(hidden or [default.hidden]),
+        norm_hidden=statistics.mode(hidden or [default.norm_hidden]),
     )
 
 

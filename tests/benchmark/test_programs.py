@@ -13,7 +13,7 @@ from madf_jax.network import MADF
 def narrow(monkeypatch):
     def network(**options):
         sizes = {"depth": 3, "refinements": 1, "widths": (4, 6), "skip_widths": (6, 8)}
-        return MADF(**sizes, mask_width=3, hidden=4, **options)
+        return MADF(**sizes, mask_width=3, norm_hidden=4, **options)
 
     monkeypatch.setattr(programs, "MADF", network)
 

@@ -57,18 +57,22 @@ def test_a_key_that_was_removed_keeps_no_run_from_going_on(workdir):
     ("section", "former", "value", "changes"),
     [
         ("data", "colour_variation", 0.3, {"data.channel_jitter": 0.3}),
+        ("network", "hidden", 7, {"network.norm_hidden": 7}),
         ("training", "pictures_every", 7, {"training.images_every": 7}),
         ("data", "evaluation_crop", "centre", {"data.evaluation_crop": "center"}),
         ("training", "batch_norm", "synchronised", {}),
     ],
 )
 def test_a_config_with_former_names_is_read(workdir, section, former, value, changes):
+    defaults = {"data.channel_jitter": 0.0, "network.norm_hidden": 128}
+    rest = {**defaults, "training.images_every": 5000, **changes}
+
     def use_former(content):
-        content[section].pop("channel_jitter", None)
-        content[section].pop("images_every", None)
+        for name in rest:
+            place, _, key = name.partition(".")
+            content[place].pop(key)
         content[section][former] = value
 
-    rest = {"data.channel_jitter": 0.0, "training.images_every": 5000, **changes}
     write_run_config(setup_of(**rest), workdir, step=0)
     edit(workdir, use_former)
     assert read_run_config(workdir) == to_plain(setup_of(**rest))

@@ -34,7 +34,7 @@ WAYS = {
         make_optimizer(OptimizerOptions(learning_rate=1e-3), STEPS),
     ),
 }
-SIZES = {"widths": (4, 6), "skip_widths": (6, 8), "mask_width": 3, "hidden": 4}
+SIZES = {"widths": (4, 6), "skip_widths": (6, 8), "mask_width": 3, "norm_hidden": 4}
 
 
 def variables_by_rule(network: MADF, dtype: str) -> dict[str, Any]:

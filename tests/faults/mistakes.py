@@ -203,7 +203,7 @@ MISTAKES = {
     "dtype": value("network.dtype", "float31"),
     "no widths": value("network.widths", "()"),
     "even kernel": value("network.kernel_sizes", "(4,)"),
-    "hidden": value("network.hidden", "0"),
+    "hidden": value("network.norm_hidden", "0"),
     "negative weight": value("objective.hole", "-1"),
     "indexing": value("objective.style_indexing", "mine"),
     "source": value("data.source", "web"),

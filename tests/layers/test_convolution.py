@@ -1,4 +1,4 @@
-"""Convolutions: every way to compute one equals its definition, and so do its gradients."""
+"""Convolutions: every form equals the definition, and so do its gradients."""
 
 import itertools
 import re
@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from jax import lax
 
-from madf_jax.layers import convolution as module
+from madf_jax.layers import cpu, xla
 from madf_jax.layers.convolution import Conv, convolution, transposed_convolution
 
-# k, stride, padding, N, H, W, C, O: the kinds that the networks use, at sizes that differ.
+# k, stride, padding, N, H, W, C, O: the kinds that the networks use, at sizes that all differ.
 KINDS = [
     (7, 2, 3, 2, 8, 12, 3, 5),
     (5, 2, 2, 1, 6, 8, 4, 3),
@@ -21,15 +21,27 @@ KINDS = [
     (2, 1, 1, 2, 4, 3, 3, 8),
     (1, 1, 0, 2, 3, 4, 6, 3),
 ]
-# Thresholds that send everything one way, by the names that choose between them.
-WAYS = {
-    "native": {"_FEW_WINDOWS": 0, "_WINDOWS_PER_FEATURE": 0},
-    "products": {"_FEW_WINDOWS": 10**9, "_LONG_SUM": 0, "_WINDOWS_PER_FEATURE": 10**9},
-    "shifted": {"_SHIFTED_FROM": 10**9},
-    "laid out": {"_SHIFTED_FROM": 0},
-    "shifted, by blocks": {"_SHIFTED_FROM": 10**9, "_LAID_OUT": 500, "_LAID_OUT_PER_TAP": 0},
-    "laid out, by blocks": {"_SHIFTED_FROM": 0, "_LAID_OUT": 500, "_LAID_OUT_PER_TAP": 0},
+SMALL_BUDGET = {"_IM2COL_BUDGET": 500, "_IM2COL_BUDGET_PER_WEIGHT": 0}
+# Thresholds that force one form each.
+FORMS = {
+    "xla": {"_MATMUL_MAX_WINDOWS": 0, "_LONG_SUM_MAX_WINDOWS": 0, "_MAX_WINDOWS_PER_FEATURE": 0},
+    "matmul": {"_MATMUL_MAX_WINDOWS": 10**9, "_MAX_WINDOWS_PER_FEATURE": 10**9},
+    "by columns": {"_COLUMNS_MIN_GAIN": 10**9},
+    "by windows": {"_COLUMNS_MIN_GAIN": 0},
+    "by columns in blocks": {"_COLUMNS_MIN_GAIN": 10**9, **SMALL_BUDGET},
+    "by windows in blocks": {"_COLUMNS_MIN_GAIN": 0, **SMALL_BUDGET},
 }
+
+
+@pytest.fixture
+def force(monkeypatch):
+    """Forces one of `FORMS`."""
+
+    def force_form(form):
+        for name, value in FORMS[form].items():
+            monkeypatch.setattr(cpu, name, value)
+
+    return force_form
 
 
 def arguments(kind, dtype=np.float32):
@@ -65,11 +77,10 @@ def value_and_gradients(convolve, x, kernel, stride, padding):
     return y, *gradients
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: f"{kind[0]}x{kind[0]} by {kind[1]}")
-def test_every_way_equals_the_definition_and_its_gradients(kind, way, monkeypatch):
-    for name, value in WAYS[way].items():
-        monkeypatch.setattr(module, name, value)
+def test_every_form_equals_the_definition_and_its_gradients(kind, form, force):
+    force(form)
     x, kernel = arguments(kind)
     found = value_and_gradients(convolution, x, kernel, *kind[1:3])
     expected = value_and_gradients(plain, x, kernel, *kind[1:3])
@@ -80,8 +91,8 @@ def test_every_way_equals_the_definition_and_its_gradients(kind, way, monkeypatc
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: f"{kind[0]}x{kind[0]} by {kind[1]}")
-def test_float64_is_exact_and_meets_no_convolution_on_a_cpu(kind):
-    """XLA computes float64 convolutions on a CPU by plain loops."""
+def test_float64_on_a_cpu_is_exact_and_uses_no_xla_convolution(kind):
+    """XLA for CPU computes float64 convolutions by plain loops."""
     stride, padding = kind[1:3]
     with jax.enable_x64(True):
         x, kernel = arguments(kind, np.float64)
@@ -94,16 +105,14 @@ def test_float64_is_exact_and_meets_no_convolution_on_a_cpu(kind):
 
 
 def operations(function, *arguments, platform):
-    """Which operations of StableHLO a function is lowered to."""
+    """The StableHLO operations that a function is lowered to."""
     lowered = jax.jit(function).trace(*arguments).lower(lowering_platforms=(platform,))
     return set(re.findall(r"stablehlo\.(\w+)", lowered.as_text()))
 
 
 @pytest.mark.parametrize("platform", ["tpu", "cuda"])
-def test_accelerators_get_convolutions_only(platform, monkeypatch):
-    """Their compilers know them best; also where a CPU would get products."""
-    for name, value in WAYS["products"].items():
-        monkeypatch.setattr(module, name, value)
+def test_accelerators_get_xla_convolutions_where_a_cpu_gets_matmuls(platform, force):
+    force("matmul")
     x, kernel = arguments(KINDS[0])
     slopes = jax.grad(lambda x, kernel: convolution(x, kernel, 2, 3).sum(), (0, 1))
     found = operations(slopes, x, kernel, platform=platform)
@@ -113,20 +122,19 @@ def test_accelerators_get_convolutions_only(platform, monkeypatch):
     assert {"dot_general", "gather"} <= on_cpu
 
 
-def test_a_kernel_gradient_lays_out_little_at_a_time():
+def test_a_kernel_gradient_gathers_no_more_than_its_budget():
     """All columns at once would take 25 MB."""
     x, kernel = jnp.zeros((1, 256, 256, 16)), jnp.zeros((3, 3, 16, 16))
     slope = jax.jit(lambda x, kernel: jax.vjp(lambda k: convolution(x, k, 1, 1), kernel)[1](x))
     memory = slope.lower(x, kernel).compile().memory_analysis()
-    # Two padded arrays of 4 MB, and what is laid out at a time.
+    # Two padded arrays of 4 MB, and the budget.
     assert memory.temp_size_in_bytes < 16e6
 
 
-@pytest.mark.parametrize("way", ["native", "products"])
-def test_sums_of_bfloat16_are_kept_in_float32(way, monkeypatch):
-    """Of 4096 ones, bfloat16 would count 256."""
-    for name, value in WAYS[way].items():
-        monkeypatch.setattr(module, name, value)
+@pytest.mark.parametrize("form", ["xla", "matmul"])
+def test_kernel_gradients_in_bfloat16_are_summed_in_float32(form, force):
+    """A sum of 4096 ones in bfloat16 would stop at 256."""
+    force(form)
     x, kernel = jnp.ones((1, 64, 64, 1), jnp.bfloat16), jnp.ones((1, 1, 1, 1), jnp.bfloat16)
     slope = jax.jit(jax.grad(lambda kernel: convolution(x, kernel, 1, 0).sum()))(kernel)
     assert slope.dtype == jnp.bfloat16
@@ -134,10 +142,9 @@ def test_sums_of_bfloat16_are_kept_in_float32(way, monkeypatch):
 
 
 @pytest.mark.parametrize("stride", [1, 2])
-def test_overlapping_windows_are_added_in_float32(stride, monkeypatch):
+def test_input_gradients_in_bfloat16_are_summed_in_float32(stride, force):
     """256 and eight ones: in bfloat16 each one would be lost."""
-    for name, value in WAYS["products"].items():
-        monkeypatch.setattr(module, name, value)
+    force("matmul")
     size = 5
     x = jnp.ones((1, 16, 16, 1), jnp.bfloat16)
     kernel = jnp.ones((size, size, 1, 1), jnp.bfloat16).at[0, 0].set(256)
@@ -158,8 +165,8 @@ def scatter_add(x, weight):
 
 
 @pytest.fixture
-def doubling():
-    """Inputs of a transposed convolution; its kernel by row and column, (4, 4, C, O)."""
+def transposed():
+    """Input and kernel of a transposed convolution, the kernel by row and column (4, 4, C, O)."""
     generator = np.random.default_rng(0)
     return generator.standard_normal((2, 3, 5, 2)), generator.standard_normal((4, 4, 2, 3))
 
@@ -168,35 +175,37 @@ def by_phase(kernel):
     return kernel.reshape(2, 2, 2, 2, 2, 3).transpose(0, 2, 4, 1, 3, 5)
 
 
-def test_transposed_convolution_equals_its_definition(doubling):
-    x, kernel = doubling
+def test_transposed_convolution_equals_its_definition(transposed):
+    x, kernel = transposed
     with jax.enable_x64(True):
         found = transposed_convolution(jnp.asarray(x), jnp.asarray(by_phase(kernel)))
     weight = kernel[::-1, ::-1].transpose(2, 3, 0, 1)
     np.testing.assert_allclose(found, scatter_add(x, weight), rtol=1e-12, atol=1e-12)
 
 
-def test_both_ways_of_a_transposed_convolution_agree_with_their_gradients(doubling):
-    """By phases, as CPUs compute it; over stuffed zeros, as accelerators do."""
+def test_both_forms_of_a_transposed_convolution_have_the_same_gradients(transposed):
+    """By phases on a CPU; over the zero-stuffed input on accelerators."""
     with jax.enable_x64(True):
-        x, kernel = (jnp.asarray(array) for array in (doubling[0], by_phase(doubling[1])))
+        x, kernel = (jnp.asarray(array) for array in (transposed[0], by_phase(transposed[1])))
         weights = jnp.cos(jnp.arange(2 * 6 * 10 * 3.0)).reshape(2, 6, 10, 3)
         ours, theirs = (
-            jax.grad(lambda x, k, way=way: jnp.sum(weights * way(x, k)), (0, 1))(x, kernel)
-            for way in (transposed_convolution, module._over_stuffed_zeros)
+            jax.grad(lambda x, k, form=form: jnp.sum(weights * form(x, k)), (0, 1))(x, kernel)
+            for form in (cpu.transposed_convolution, xla.transposed_convolution)
         )
         for one, other in zip(ours, theirs, strict=True):
             np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-12)
 
 
-def test_accelerators_get_transposed_convolutions(doubling):
-    x, kernel = (np.asarray(array, np.float32) for array in (doubling[0], by_phase(doubling[1])))
+def test_accelerators_get_a_dilated_convolution_for_a_transposed_one(transposed):
+    x, kernel = (
+        np.asarray(array, np.float32) for array in (transposed[0], by_phase(transposed[1]))
+    )
     text = jax.jit(transposed_convolution).trace(x, kernel).lower(lowering_platforms=("tpu",))
     assert "lhs_dilate = [2, 2]" in text.as_text()
 
 
-def test_conv_computes_in_its_dtype_and_stores_in_the_other():
-    conv = Conv(3, 5, stride=2, dtype=jnp.bfloat16)
+def test_conv_computes_in_dtype_and_stores_in_param_dtype():
+    conv = Conv(3, 5, strides=2, dtype=jnp.bfloat16)
     x = np.ones((1, 8, 6, 2), np.float32)
     variables = conv.init(jax.random.key(0), x)
     shapes = {name: (leaf.shape, leaf.dtype) for name, leaf in variables["params"].items()}

@@ -239,7 +239,7 @@ def test_a_fresh_network_starts_and_stays_in_a_sane_range(make_batch):
         widths=(4, 8, 16, 32),
         skip_widths=(16, 32, 64, 128),
         mask_width=4,
-        hidden=32,
+        norm_hidden=32,
     )
     image, mask = make_batch(count=2, size=32)
     image, tx = normalize(image), optax.sgd(1e-2)

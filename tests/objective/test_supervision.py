@@ -11,7 +11,7 @@ OFF = dict.fromkeys(TERMS, 0.0)
 
 
 def features(image):
-    """Stands in for VGG-16: two stages that no pixel escapes."""
+    """A stand-in for VGG-16: two stages that depend on every pixel."""
     return jnp.square(image) + image, image[:, ::2, ::2] * image[:, 1::2, 1::2]
 
 
@@ -50,28 +50,28 @@ def case():
         ),
     ],
 )
-def test_incremental_supervision_asks_more_of_finer_outputs(refinements, expected):
+def test_incremental_supervision_applies_more_terms_to_finer_outputs(refinements, expected):
     objective = Objective()
-    assert {term: objective.sources(term, refinements + 1) for term in TERMS} == expected
+    assert {term: objective.supervised_outputs(term, refinements + 1) for term in TERMS} == expected
 
 
 @pytest.mark.parametrize("indexing", ["intended", "release"])
 @pytest.mark.parametrize("outputs", [1, 2, 3, 4])
-def test_without_it_all_terms_ask_the_last_output(outputs, indexing):
+def test_without_incremental_supervision_all_terms_supervise_the_last_output(outputs, indexing):
     objective = Objective(incremental_supervision=False, style_indexing=indexing)
-    assert [objective.sources(term, outputs) for term in TERMS] == [[outputs - 1]] * 5
+    assert [objective.supervised_outputs(term, outputs) for term in TERMS] == [[outputs - 1]] * 5
 
 
 @pytest.mark.parametrize(("outputs", "source"), [(1, 0), (2, 1), (3, 1)])
-def test_the_releases_slip_differs_for_two_refinements_only(outputs, source):
-    release = Objective(style_indexing="release")
-    assert release.sources("style", outputs) == [source]
-    assert release.sources("tv", outputs) == Objective().sources("tv", outputs)
+def test_release_indexing_differs_for_two_refinements_only(outputs, source):
+    intended, release = Objective(), Objective(style_indexing="release")
+    assert release.supervised_outputs("style", outputs) == [source]
+    assert release.supervised_outputs("tv", outputs) == intended.supervised_outputs("tv", outputs)
 
 
-def test_the_releases_slip_is_refused_where_it_is_not_known():
+def test_release_indexing_is_refused_for_more_than_two_refinements():
     with pytest.raises(UserError, match=r"refinements <= 2.*'intended'"):
-        Objective(style_indexing="release").sources("style", 4)
+        Objective(style_indexing="release").supervised_outputs("style", 4)
 
 
 def test_the_total_is_the_weighted_sum_in_closed_form(case):
@@ -110,7 +110,7 @@ def test_which_output_gets_the_style_gradient(case, indexing, reached):
     assert [bool(np.any(slope)) for slope in slopes] == reached
 
 
-def test_the_release_takes_the_value_of_output_1(case):
+def test_release_indexing_takes_the_style_of_output_1(case):
     outputs, image, mask = case
     objective = Objective(**{**OFF, "style": 2.0}, style_indexing="release")
     total, sums = total_loss(objective, outputs[:3], image, mask, features)

@@ -102,7 +102,7 @@ def test_another_number_of_decoders(make_fresh, weights, told, refinements, take
     assert "Adam's moments are left out" in told[1]
 
 
-@pytest.mark.parametrize("changes", [{"hidden": 5}, {"depth": 4}, {"widths": (4, 8)}])
+@pytest.mark.parametrize("changes", [{"norm_hidden": 5}, {"depth": 4}, {"widths": (4, 8)}])
 def test_another_network_is_refused_by_name(make_fresh, weights, changes):
     with pytest.raises(UserError, match=re.escape("params/")):
         warm_start(make_fresh(1, **changes), weights, optimizer=True)

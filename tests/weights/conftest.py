@@ -23,7 +23,7 @@ def narrow_network(depth=3, refinements=1):
         widths=tuple(range(2, 2 + depth)),
         skip_widths=tuple(range(11, 11 + depth)),
         mask_width=9,
-        hidden=8,
+        norm_hidden=8,
     )
 
 

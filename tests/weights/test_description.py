@@ -47,7 +47,7 @@ def test_a_description_names_the_same_network(network):
         ({"widths": [2**40]}, r"widths is \(1099511627776,\); use numbers, each from 1 to 65536"),
         ({"widths": [16] * 1000}, "widths has 1000 numbers; use at most 16"),
         ({"kernel_sizes": [4]}, "each odd and from 1 to 65536"),
-        ({"hidden": 0}, "hidden is 0"),
+        ({"norm_hidden": 0}, "norm_hidden is 0"),
         ({"color": "red"}, "must be described by depth, refinements"),
     ],
 )
@@ -74,7 +74,7 @@ def test_the_published_network_is_inferred_in_its_own_arguments(size):
 def test_sizes_are_inferred_from_either_side_s_shapes(size, make_narrow):
     network = make_narrow(*size)
     if not network.refinements:  # nothing in such a file implies it
-        network = network.clone(hidden=MADF().hidden)
+        network = network.clone(norm_hidden=MADF().norm_hidden)
     assert infer_network(theirs(network)) == network
     assert infer_network(network_shapes(network)) == network
 

@@ -51,8 +51,8 @@ def test_a_file_gives_its_network_ready_to_apply(suffix, make_weights, tmp_path)
 def test_network_and_metadata_go_there_and_back(suffix, make_weights, tmp_path):
     needs_torch(suffix)
     weights = make_weights(4, 0)
-    # Nothing in the shapes implies `hidden` without refinement decoders.
-    network = weights.network.clone(hidden=77)
+    # Nothing in the shapes implies `norm_hidden` without refinement decoders.
+    network = weights.network.clone(norm_hidden=77)
     metadata = {"config": {"data": {"size": 64}}, "note": "\u00e9\n", "holes": [0.5, None]}
     save(tmp_path / f"w{suffix}", dataclasses.replace(weights, network=network, metadata=metadata))
     found = load(tmp_path / f"w{suffix}")
