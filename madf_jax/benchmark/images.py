@@ -11,7 +11,7 @@ import grain
 import numpy as np
 from PIL import Image
 
-from madf_jax.benchmark.rows import Row
+from madf_jax.benchmark.measure import Measurement
 from madf_jax.data.options import ImageOptions, LoaderOptions, MaskOptions
 from madf_jax.data.pipeline import iterate, training_data
 from madf_jax.data.sources import PhotoSource
@@ -21,7 +21,7 @@ _FILES, _COUNTED, _ROUNDS = 48, 240, 5
 _MARGIN = 572 / 512
 
 
-def data_rows(size: int, batch: int) -> list[Row]:
+def data_rows(size: int, batch: int) -> list[Measurement]:
     """The training pipeline against plain decoding in turn: on one thread each, and on all.
 
     Files are JPEGs whose shorter side is `size`, as those of Places2 are at 512. Plain decoding
@@ -49,7 +49,7 @@ def data_rows(size: int, batch: int) -> list[Row]:
         for threads in sorted({1, LoaderOptions().threads}):
             name = "data" if threads == 1 else f"data, {threads} threads"
             seconds, plain = _in_turn(dataset, paths, threads, batch)
-            rows.append(Row(name, size, batch, "uint8", seconds, plain, plain / seconds))
+            rows.append(Measurement(name, size, batch, "uint8", seconds, plain, plain / seconds))
         return rows
 
 

@@ -1,20 +1,72 @@
-"""Timing: medians of repeated runs after a warm-up, of several things in turn."""
+"""What was measured, and how time is: medians of repeated runs, in turn, after a warm-up."""
 
+import dataclasses
+import math
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import jax
 
 Run = Callable[[], object]
 
 
-def alternate(runs: Mapping[str, Run], repeats: int) -> dict[str, float]:
-    """Median seconds of each, run in turn so that all see the same changes of the machine.
+@dataclasses.dataclass(frozen=True)
+class Measurement:
+    """One thing measured.
+
+    Attributes:
+        what: its name.
+        size: side of the square images, pixels.
+        batch: images at a time.
+        dtype: of computation.
+        seconds: median of a run.
+        reference_seconds: the same of what it is compared with, in the same run.
+        ratio: `reference_seconds` over `seconds`.
+        gflops: rate, 10^9 floating-point operations per second, counted as in `Costs.flop`.
+        share_of_peak: that rate over the machine's rate for a large matmul.
+        temp_bytes: temporaries of the program, counted by the compiler.
+        compile_seconds: to trace and compile it.
+        peak_bytes: peak memory of a process that does only this.
+        reference_peak_bytes: the same of what it is compared with.
+    """
+
+    what: str
+    size: int
+    batch: int
+    dtype: str
+    seconds: float
+    reference_seconds: float | None = None
+    ratio: float | None = None
+    gflops: float | None = None
+    share_of_peak: float | None = None
+    temp_bytes: int | None = None
+    compile_seconds: float | None = None
+    peak_bytes: int | None = None
+    reference_peak_bytes: int | None = None
+
+
+def slope(measurements: Sequence[Measurement]) -> float | None:
+    """The power of the number of pixels with which time grows: a least-squares fit of logarithms.
 
     Args:
-        runs: by name; what a run returns is waited for.
-        repeats: counted runs of each, after one that is not.
+        measurements: of one thing at several sizes.
+
+    Returns:
+        1.0 for time proportional to pixels; None for fewer than three sizes.
+    """
+    points = [(math.log(one.size**2), math.log(one.seconds)) for one in measurements]
+    if len({x for x, _ in points}) < 3:
+        return None
+    return statistics.linear_regression(*zip(*points, strict=True)).slope
+
+
+def alternate(runs: Mapping[str, Run], repeats: int) -> dict[str, float]:
+    """Median seconds of each, run in turn so that all see the same load of the machine.
+
+    Args:
+        runs: by name; each run is timed until its result is ready.
+        repeats: timed runs of each, after one that is not.
     """
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     for counted in range(repeats + 1):

@@ -1,7 +1,6 @@
-"""What is measured of the network: compiled programs with their inputs, ready to run."""
+"""The programs that are measured, compiled and with their inputs."""
 
 import dataclasses
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from madf_jax.compiler import Costs, compile_counted
 from madf_jax.config.options import EvaluationOptions, InitOptions, TrainingOptions
 from madf_jax.config.sections import Setup
 from madf_jax.data.masks import StrokesAndBoxes
@@ -22,8 +22,8 @@ from madf_jax.state.train_state import init_variables
 from madf_jax.training.parallel import data_mesh
 from madf_jax.training.program import make_program
 
-# Reconstruction and total variation: what needs no VGG.
 OBJECTIVE = Objective(perceptual=0, style=0)
+"""Reconstruction and total variation, the terms without VGG-16."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,16 +31,12 @@ class Program:
     """A compiled program that can be run again and again.
 
     Attributes:
-        run: one run.
-        flop: operations of a run, counted by the compiler, which counts one turn of a loop.
-        temp_bytes: temporaries, counted by the compiler.
-        compile_seconds: to trace and compile.
+        run: runs it once.
+        costs: as the compiler counts them.
     """
 
     run: Callable[[], Any]
-    flop: float
-    temp_bytes: int
-    compile_seconds: float
+    costs: Costs
 
 
 def inputs(size: int, batch: int) -> tuple[np.ndarray, np.ndarray]:
@@ -77,11 +73,9 @@ def dynamic_filter_program(form: str, size: int, batch: int, dtype: str) -> Prog
 
 
 def train_program(setup: Setup) -> Program:
-    """The training step of a config, with its state and one batch that comes again and again."""
+    """The training step of a config, with its state and one batch that every run repeats."""
     program = make_program(setup, data_mesh(jax.local_devices()[:1]))
-    start = time.perf_counter()
-    compiled = program.lower(setup.training.batch_size).compile()
-    seconds = time.perf_counter() - start
+    compiled, costs = compile_counted(lambda: program.lower(setup.training.batch_size))
     return_freed()
     state = program.create_state()
     image, mask = inputs(setup.data.size, setup.training.batch_size)
@@ -92,7 +86,7 @@ def train_program(setup: Setup) -> Program:
         state, metrics = compiled(state, batch, None)
         return state, metrics
 
-    return Program(run, *_counted(compiled), seconds)
+    return Program(run, costs)
 
 
 def train_setup(size: int, batch: int, dtype: str) -> Setup:
@@ -111,12 +105,5 @@ def train_setup(size: int, batch: int, dtype: str) -> Setup:
 
 
 def _program(function: Callable[..., Any], arrays: Any) -> Program:
-    start = time.perf_counter()
-    compiled = jax.jit(function).lower(*arrays).compile()
-    seconds = time.perf_counter() - start
-    return Program(lambda: compiled(*arrays), *_counted(compiled), seconds)
-
-
-def _counted(compiled: Any) -> tuple[float, int]:
-    cost, memory = compiled.cost_analysis() or {}, compiled.memory_analysis()
-    return cost.get("flops", 0.0), memory.temp_size_in_bytes if memory else 0
+    compiled, costs = compile_counted(lambda: jax.jit(function).lower(*arrays))
+    return Program(lambda: compiled(*arrays), costs)

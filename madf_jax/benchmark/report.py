@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from madf_jax.benchmark.rows import Row, slope
+from madf_jax.benchmark.measure import Measurement, slope
 from madf_jax.errors import UserError
 from madf_jax.files import make_directory, write_text, write_whole
 
@@ -16,7 +16,7 @@ _HEADER = (
 )
 
 
-def to_json(machine: Mapping[str, Any], rows: Sequence[Row]) -> dict[str, Any]:
+def to_json(machine: Mapping[str, Any], rows: Sequence[Measurement]) -> dict[str, Any]:
     """`machine`, `rows`, and `slopes` of what was measured at three sizes or more."""
     return {
         "machine": dict(machine),
@@ -25,13 +25,13 @@ def to_json(machine: Mapping[str, Any], rows: Sequence[Row]) -> dict[str, Any]:
     }
 
 
-def slopes(rows: Sequence[Row]) -> dict[str, float]:
+def slopes(rows: Sequence[Measurement]) -> dict[str, float]:
     """By which power of the number of pixels the time of each thing grows."""
     found = {row.what: slope([r for r in rows if r.what == row.what]) for row in rows}
     return {what: value for what, value in found.items() if value is not None}
 
 
-def to_markdown(machine: Mapping[str, Any], rows: Sequence[Row]) -> str:
+def to_markdown(machine: Mapping[str, Any], rows: Sequence[Measurement]) -> str:
     """The machine in a line, the table, and a line for each slope."""
     lines = [
         f"{machine['processor']}, {machine['cores']} cores, {machine['device']}; "
@@ -60,7 +60,7 @@ def check_place(path: Path) -> None:
             raise UserError(f"--json {path}: {file} is a directory; give another name")
 
 
-def write_report(path: Path, machine: Mapping[str, Any], rows: Sequence[Row]) -> list[Path]:
+def write_report(path: Path, machine: Mapping[str, Any], rows: Sequence[Measurement]) -> list[Path]:
     """Writes `path`, and beside it the table (.md) and the plot (.png).
 
     Returns:
@@ -90,7 +90,7 @@ def require_plotting() -> None:
         ) from None
 
 
-def _line(row: Row) -> str:
+def _line(row: Measurement) -> str:
     def cell(value: float | None, form: str) -> str:
         return "-" if value is None else form.format(value)
 
@@ -115,7 +115,7 @@ def _line(row: Row) -> str:
     return f"| {' | '.join(map(str, cells))} |"
 
 
-def _draw(rows: Sequence[Row], path: Path) -> None:
+def _draw(rows: Sequence[Measurement], path: Path) -> None:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 4), layout="constrained")

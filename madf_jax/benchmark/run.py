@@ -10,10 +10,9 @@ from tqdm import tqdm
 from madf_jax.benchmark import programs, reference, report
 from madf_jax.benchmark.images import data_rows
 from madf_jax.benchmark.machine import describe_machine
-from madf_jax.benchmark.measure import alternate
+from madf_jax.benchmark.measure import Measurement, alternate
 from madf_jax.benchmark.peak import training_peak
 from madf_jax.benchmark.programs import Program
-from madf_jax.benchmark.rows import Row
 from madf_jax.errors import UserError
 
 PARTS = ("dynamic-filter", "network", "train", "data")
@@ -67,7 +66,7 @@ def benchmark(request: Request, output: Path | None) -> int:
     machine = describe_machine(request.dtype)
     peak = machine["matrix_product_gflops"]
     todo = [(part, size) for part in request.parts for size in request.sizes or SIZES[part]]
-    rows: list[Row] = []
+    rows: list[Measurement] = []
     for part, size in tqdm(todo, desc="benchmark", unit="size"):
         rows += _MEASURE[part](request, size, peak)
     print(report.to_markdown(machine, rows))
@@ -88,7 +87,7 @@ def _check(request: Request, output: Path | None) -> None:
         reference.make_network(request.reference)
 
 
-def _dynamic_filter(request: Request, size: int, peak: float) -> list[Row]:
+def _dynamic_filter(request: Request, size: int, peak: float) -> list[Measurement]:
     batch = request.batch or 1
     forms = ("factored", "patches") if size <= _PATCHES_UP_TO else ("factored",)
     return [
@@ -103,7 +102,7 @@ def _dynamic_filter(request: Request, size: int, peak: float) -> list[Row]:
     ]
 
 
-def _network(request: Request, size: int, peak: float) -> list[Row]:
+def _network(request: Request, size: int, peak: float) -> list[Measurement]:
     batch = request.batch or 1
     program = programs.network_program(size, batch, request.dtype)
     theirs = None
@@ -112,7 +111,7 @@ def _network(request: Request, size: int, peak: float) -> list[Row]:
     return [_row(("network", size, batch, request.dtype), program, theirs, request.repeats, peak)]
 
 
-def _train(request: Request, size: int, peak: float) -> list[Row]:
+def _train(request: Request, size: int, peak: float) -> list[Measurement]:
     batch, theirs, their_peak = request.batch or 1, None, None
     our_peak = None
     if jax.default_backend() == "cpu":  # a process of its own could not have the accelerator too
@@ -126,11 +125,11 @@ def _train(request: Request, size: int, peak: float) -> list[Row]:
     return [dataclasses.replace(row, peak_bytes=our_peak, reference_peak_bytes=their_peak)]
 
 
-def _data(request: Request, size: int, _: float) -> list[Row]:
+def _data(request: Request, size: int, _: float) -> list[Measurement]:
     return data_rows(size, request.batch or 6)
 
 
-_MEASURE: dict[str, Callable[[Request, int, float], list[Row]]] = {
+_MEASURE: dict[str, Callable[[Request, int, float], list[Measurement]]] = {
     "dynamic-filter": _dynamic_filter,
     "network": _network,
     "train": _train,
@@ -144,17 +143,17 @@ def _row(
     theirs: Callable[[], object] | None,
     repeats: int,
     peak: float,
-) -> Row:
+) -> Measurement:
     runs = {"ours": program.run} if theirs is None else {"ours": program.run, "theirs": theirs}
     seconds = alternate(runs, repeats)
-    rate = program.flop / seconds["ours"] / 1e9
-    return Row(
+    rate = program.costs.flop / seconds["ours"] / 1e9
+    return Measurement(
         *about,
         seconds["ours"],
         reference_seconds=seconds.get("theirs"),
         ratio=None if theirs is None else seconds["theirs"] / seconds["ours"],
         gflops=rate,
         share_of_peak=rate / peak,
-        temp_bytes=program.temp_bytes,
-        compile_seconds=program.compile_seconds,
+        temp_bytes=program.costs.temporaries,
+        compile_seconds=program.costs.seconds,
     )

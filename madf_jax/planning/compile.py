@@ -49,7 +49,7 @@ def compile_step(
         def needed(multiple: int) -> float:
             batch = parts * multiple
             try:
-                found: float = make_plan(setup, chip, devices, batch).needed
+                found: float = make_plan(setup, chip, devices, batch).costs.memory
             except TooLarge:
                 found = float("inf")
             print(f"batch {batch} a device: {found / _GB:.2f} GB", flush=True)
@@ -61,19 +61,19 @@ def compile_step(
 
 def format_plan(plan: Plan) -> str:
     """A few lines for a person."""
+    chip, costs = plan.chip, plan.costs
     work, step = "not counted by this compiler", "no floor known"
-    if plan.flop:
-        work = f"{plan.flop / 1e12:.3f} TFLOP, {plan.accessed / _GB:.1f} GB accessed"
-        bound = plan.accessed / plan.chip.bandwidth
-        by = "memory" if plan.floor == bound else "arithmetic"
+    if costs.flop:
+        work = f"{costs.flop / 1e12:.3f} TFLOP, {costs.accessed / _GB:.1f} GB accessed"
+        by = "memory" if plan.floor == costs.accessed / chip.bandwidth else "arithmetic"
         step = f"at least {1e3 * plan.floor:.1f} ms, bound by {by}"
     return "\n".join(
         [
-            f"{plan.chip.name}, {plan.devices} devices, {plan.batch} images on each; "
-            f"compiled in {plan.compile_seconds:.0f} s. Per device and step:",
-            f"  memory      {plan.needed / _GB:.2f} GB of {plan.chip.memory / _GB:.1f} GB: "
-            f"arguments {plan.arguments / _GB:.2f}, temporaries {plan.temporaries / _GB:.2f}, "
-            f"output {plan.outputs / _GB:.2f}, program {plan.program / _GB:.2f}",
+            f"{chip.name}, {plan.devices} devices, {plan.batch} images on each; "
+            f"compiled in {costs.seconds:.0f} s. Per device and step:",
+            f"  memory      {costs.memory / _GB:.2f} GB of {chip.memory / _GB:.1f} GB: "
+            f"arguments {costs.arguments / _GB:.2f}, temporaries {costs.temporaries / _GB:.2f}, "
+            f"output {costs.outputs / _GB:.2f}, program {costs.program / _GB:.2f}",
             f"  work        {work}",
             f"  step        {step}",
             f"  fits        {'yes' if plan.fits else 'no'}",

@@ -1,17 +1,17 @@
-"""Running a function in a process of its own, so that a crash in it can be told.
+"""Running a function in a process of its own, so that a crash in it can be reported.
 
-The compilers for TPUs and GPUs are closed libraries that now and then crash on a large step, and
-take their process with them.
+The compilers for TPUs and GPUs are closed libraries that sometimes crash on a large step and take
+their process with them.
 """
 
 import multiprocessing
 import os
 import re
+import signal
 import sys
 import tempfile
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,46 +20,69 @@ from madf_jax.errors import UserError
 Result = TypeVar("Result")
 
 
-def run_apart(function: Callable[..., Result], *args: Any, **options: Any) -> Result:
-    """Calls a function in a fresh process; what it raises is raised here.
+def run_in_subprocess(function: Callable[..., Result], *args: Any, **options: Any) -> Result:
+    """Calls a function in a fresh process and returns or raises what it does.
 
-    What it writes to stderr is shown at its end, and left out if it crashed: a dump of addresses.
+    Its stderr is printed when it ends, but not after a crash: that is a dump of addresses.
 
     Args:
-        function: of a module, by its name there.
-        args: for it; anything that can be pickled.
+        function: defined at the top level of a module.
+        args: its arguments, which must pickle.
         options: likewise, by name.
 
-    Returns:
-        What the function returns.
-
     Raises:
-        UserError: the process crashed, or something killed it.
+        UserError: the process crashed or was killed.
     """
+    spawn = multiprocessing.get_context("spawn")
+    receiver, sender = spawn.Pipe(duplex=False)
     with tempfile.TemporaryDirectory() as directory:
         errors = Path(directory, "stderr")
         errors.touch()
-        spawn = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(1, spawn, _tell_errors_in, (errors,)) as pool:
-            try:
-                result = pool.submit(function, *args, **options).result()
-            except BrokenProcessPool:
-                dump = errors.read_text(errors="replace")
-                found = re.search(r"\*\*\* (SIG[A-Z ]+)", dump)
-                if found is None:
-                    raise UserError(
-                        "the compiler was ended from outside: this machine has probably too little "
-                        "memory for it (a step of 512x512 takes up to 15 GB)"
-                    ) from None
-                raise UserError(
-                    f"the compiler itself crashed with {found[1].strip()}, which is no mistake of "
-                    "the config; another network.dtype or version of the compiler may do"
-                ) from None
+        call = (sender, errors, function, args, options)
+        process = spawn.Process(target=_call, args=call, daemon=True)
+        process.start()
+        sender.close()  # so that only the process keeps it open, and its death ends `recv`
+        try:
+            succeeded, result = receiver.recv()
+            process.join()
+        except EOFError:
+            process.join()
+            raise UserError(_explain(process.exitcode or 0, errors)) from None
+        finally:
+            process.kill()  # after Ctrl-C: a compiler does not react to it
+            process.join()
+        if not succeeded:
+            raise result
         sys.stderr.write(errors.read_text(errors="replace"))
-        return result
+    return result
 
 
-def _tell_errors_in(path: Path) -> None:
-    """Sends all that this process writes to stderr, also from C++, to a file."""
-    with path.open("a") as file:
-        os.dup2(file.fileno(), 2)
+def _call(
+    sender: Connection, errors: Path, function: Callable[..., Any], args: Any, options: Any
+) -> None:
+    with errors.open("a") as file:
+        os.dup2(file.fileno(), 2)  # what C++ writes, too
+    try:
+        outcome = True, function(*args, **options)
+        sys.stdout.flush()
+    except Exception as error:  # whatever it is, it is raised in the other process
+        outcome = False, error
+    sender.send(outcome)
+
+
+def _explain(exitcode: int, errors: Path) -> str:
+    """One line on why a process ended without a result; negative exit codes are signals."""
+    dump = errors.read_text(errors="replace").strip()
+    if exitcode == -signal.SIGKILL:
+        return (
+            "the compiler was killed: this machine has probably too little memory for it (a step "
+            "of 512x512 takes up to 15 GB)"
+        )
+    if exitcode >= 0:
+        return f"the compiler's process failed: {(dump or 'no message').splitlines()[-1]}"
+    found = re.search(r"\*\*\* (SIG[A-Z ]+)", dump)
+    name = found[1].strip() if found else signal.Signals(-exitcode).name
+    return (
+        f"the compiler itself crashed with {name}, which is not a mistake in the config; try "
+        "another network.dtype or another version of the compiler"
+    )

@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ from absl import logging
 from jax.experimental.compilation_cache import compilation_cache
 from jax.sharding import Mesh
 
+from madf_jax.compiler import compile_counted
 from madf_jax.config.sections import Setup
 from madf_jax.features.vgg import VGG16
 from madf_jax.memory import return_freed
@@ -97,18 +97,15 @@ def abstract_vgg(sharding: jax.sharding.Sharding) -> Any:
 
 
 def compile_step(program: Program) -> Any:
-    """The compiled step for the config's batches; the log says its time, work and memory."""
+    """The compiled step for the config's batches; logs its time, work and memory."""
     logging.info("Compiling the training step")
-    start = time.perf_counter()
-    compiled = program.lower(program.setup.training.batch_size).compile()
+    compiled, costs = compile_counted(lambda: program.lower(program.setup.training.batch_size))
     return_freed()
-    seconds = time.perf_counter() - start
-    cost, memory = compiled.cost_analysis() or {}, compiled.memory_analysis()
     logging.info(
         "Compiled the step in %.1f s: %.1f GFLOP and %.0f MB of temporaries on each device",
-        seconds,
-        cost.get("flops", 0.0) / 1e9,
-        (memory.temp_size_in_bytes if memory else 0) / 1e6,
+        costs.seconds,
+        costs.flop / 1e9,
+        costs.temporaries / 1e6,
     )
     return compiled
 

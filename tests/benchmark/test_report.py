@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from madf_jax.benchmark import report
-from madf_jax.benchmark.rows import Row
+from madf_jax.benchmark.measure import Measurement
 from madf_jax.errors import UserError
 
 MACHINE = {
@@ -15,10 +15,10 @@ MACHINE = {
     "matrix_product_gflops": 300.0,
 }
 ROWS = [
-    Row("network", 128, 1, "float32", 0.07, 0.6, 8.57, 200.0, 0.66, 9_000_000, 2.2),
-    Row("network", 256, 1, "float32", 0.25, 2.3, 9.2, 220.0, 0.73, 28_000_000, 2.4),
-    Row("network", 512, 1, "float32", 1.02, None, None, 215.0, 0.71, 100_000_000, 2.5),
-    Row("data", 512, 6, "uint8", 0.0024, 0.0019, 0.79),
+    Measurement("network", 128, 1, "float32", 0.07, 0.6, 8.57, 200.0, 0.66, 9_000_000, 2.2),
+    Measurement("network", 256, 1, "float32", 0.25, 2.3, 9.2, 220.0, 0.73, 28_000_000, 2.4),
+    Measurement("network", 512, 1, "float32", 1.02, None, None, 215.0, 0.71, 100_000_000, 2.5),
+    Measurement("data", 512, 6, "uint8", 0.0024, 0.0019, 0.79),
 ]
 KEYS = {"what", "size", "batch", "dtype", "seconds", "reference_seconds", "ratio", "gflops"}
 KEYS |= {"share_of_peak", "temp_bytes", "compile_seconds"}

@@ -1,13 +1,15 @@
-"""A function in a process of its own: its result, its mistakes and its crash."""
+"""A function in a process of its own: its result, its errors, its crash and an interruption."""
 
 import os
 import signal
 import sys
+import threading
+import time
 
 import pytest
 
 from madf_jax.errors import UserError
-from madf_jax.planning.isolated import run_apart
+from madf_jax.planning.isolated import run_in_subprocess
 
 
 def add(one, *, other):
@@ -24,26 +26,61 @@ def crash():
     os.abort()
 
 
+def crash_silently():
+    os.abort()
+
+
 def killed():
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def test_the_result_and_what_was_told_come_back(capfd):
-    assert run_apart(add, 1, other=2) == 3
+def exits():
+    print("no such plugin", file=sys.stderr)
+    sys.exit(1)
+
+
+def hang(path):
+    """Like a compiler, it does not react to SIGINT."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    path.write_text(str(os.getpid()))
+    time.sleep(600)
+
+
+def test_result_and_stderr_come_back(capfd):
+    assert run_in_subprocess(add, 1, other=2) == 3
     assert "a warning" in capfd.readouterr().err
 
 
-def test_a_mistake_is_raised_here():
+def test_an_error_is_raised_here():
     with pytest.raises(UserError, match="use 3"):
-        run_apart(mistaken)
+        run_in_subprocess(mistaken)
 
 
-def test_a_crash_is_told_in_one_line(capfd):
-    with pytest.raises(UserError, match="crashed with SIGSEGV STACK OVERFLOW, which"):
-        run_apart(crash)
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (crash, "crashed with SIGSEGV STACK OVERFLOW, which"),
+        (crash_silently, "crashed with SIGABRT, which"),
+        (killed, "too little memory"),
+        (exits, "process failed: no such plugin"),
+    ],
+)
+def test_a_process_without_a_result_is_explained_in_one_line(function, message, capfd):
+    with pytest.raises(UserError, match=message):
+        run_in_subprocess(function)
     assert capfd.readouterr().err == ""
 
 
-def test_a_kill_from_outside_is_told_as_one():
-    with pytest.raises(UserError, match="too little memory"):
-        run_apart(killed)
+def test_an_interruption_ends_the_process(tmp_path):
+    path = tmp_path / "pid"
+
+    def interrupt():
+        while not (path.exists() and path.read_text()):
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt, daemon=True).start()
+    with pytest.raises(KeyboardInterrupt):
+        run_in_subprocess(hang, path)
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(path.read_text()), 0)

@@ -1,11 +1,10 @@
 import pytest
 
-from madf_jax.benchmark.measure import alternate
-from madf_jax.benchmark.rows import Row, slope
+from madf_jax.benchmark.measure import Measurement, alternate, slope
 
 
 def rows(times):
-    return [Row("network", size, 1, "float32", seconds) for size, seconds in times.items()]
+    return [Measurement("network", size, 1, "float32", seconds) for size, seconds in times.items()]
 
 
 @pytest.mark.parametrize("power", [0.5, 1.0, 1.3])

@@ -1,0 +1,64 @@
+"""Compiling a program, and the work and memory that XLA's compiler counts for it."""
+
+import dataclasses
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+
+
+@dataclasses.dataclass(frozen=True)
+class Costs:
+    """What a compiled program needs on each device, as the compiler counts it.
+
+    Attributes:
+        flop: arithmetic operations of a run; the body of a loop is counted once. 0 if the compiler
+            does not count them, as for GPUs.
+        accessed: bytes read and written by all instructions, likewise.
+        arguments: bytes of arguments.
+        outputs: bytes of results that do not reuse the memory of arguments.
+        temporaries: bytes.
+        program: bytes of code.
+        seconds: to trace and compile.
+    """
+
+    flop: float
+    accessed: float
+    arguments: int
+    outputs: int
+    temporaries: int
+    program: int
+    seconds: float
+
+    @property
+    def memory(self) -> int:
+        """Bytes in all."""
+        return self.arguments + self.outputs + self.temporaries + self.program
+
+
+def compile_counted(
+    lower: Callable[[], jax.stages.Lowered], options: Mapping[str, Any] | None = None
+) -> tuple[jax.stages.Compiled, Costs]:
+    """Traces and compiles a program.
+
+    Args:
+        lower: traces it, such as `lambda: jax.jit(function).lower(*arguments)`.
+        options: of XLA's compiler.
+    """
+    start = time.perf_counter()
+    compiled = lower().compile(compiler_options=dict(options or {}))
+    seconds = time.perf_counter() - start
+    work = compiled.cost_analysis() or {}
+    memory: Any = compiled.memory_analysis()
+    counts = (0, 0, 0, 0)
+    if memory is not None:
+        counts = (
+            memory.argument_size_in_bytes,
+            memory.output_size_in_bytes - memory.alias_size_in_bytes,
+            memory.temp_size_in_bytes,
+            memory.generated_code_size_in_bytes,
+        )
+    return compiled, Costs(
+        work.get("flops", 0.0), work.get("bytes accessed", 0.0), *counts, seconds=seconds
+    )
