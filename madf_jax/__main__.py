@@ -1,6 +1,7 @@
 """The command line: `madf-jax COMMAND` or `python -m madf_jax COMMAND`."""
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -14,18 +15,24 @@ from madf_jax.weights.command import add_commands as add_weights
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs a command; see `_run`. Ends quietly if the reader of its output has gone."""
+    """Runs a command. Ends quietly if nothing reads its output any more.
+
+    Returns:
+        The exit status: 1 for a user's mistake or numbers past the tolerance, 130 after Ctrl-C;
+        argparse ends the program with 2 for arguments it can't parse.
+    """
     with quiet_broken_pipe():
-        return _run(argv)
+        try:
+            return _run(argv)
+        except UserError as error:
+            print(f"madf-jax: {error}", file=sys.stderr)
+            return 1
+        except KeyboardInterrupt:
+            print("madf-jax: interrupted", file=sys.stderr)
+            return 128 + signal.SIGINT
 
 
 def _run(argv: Sequence[str] | None) -> int:
-    """Parses arguments and runs the command that they name.
-
-    Returns:
-        The exit status: 1 for a user's mistake or numbers past the tolerance; argparse ends the
-        program with 2 for arguments it can't read.
-    """
     parser = argparse.ArgumentParser("madf-jax", description="Image inpainting with MADF in JAX.")
     parser.add_argument("--version", action="version", version=f"madf-jax {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -37,12 +44,8 @@ def _run(argv: Sequence[str] | None) -> int:
     args.rest = rest
     from madf_jax.devices import device_errors  # imports JAX, which --help does without
 
-    try:
-        with device_errors():
-            return int(args.run(args))
-    except UserError as error:
-        print(f"madf-jax: {error}", file=sys.stderr)
-        return 1
+    with device_errors():
+        return int(args.run(args))
 
 
 if __name__ == "__main__":

@@ -85,6 +85,17 @@ def require_regular_file(path: Path, name: str = "") -> os.stat_result:
     return found
 
 
+def require_directory(path: Path, name: str = "") -> None:
+    """Whether a path is a directory that can be looked at.
+
+    Raises:
+        UserError: it is missing, can't be looked at, or is not a directory; the message says which.
+    """
+    with system_errors(path, name):
+        if not stat.S_ISDIR(path.stat().st_mode):
+            raise UserError(f"{f'{name}={path}' if name else path}: is not a directory")
+
+
 def read_json(path: Path, name: str = "", largest: int = 2**24) -> Any:
     """What a JSON file of a user holds.
 
@@ -126,6 +137,29 @@ def make_directory(path: Path, name: str) -> None:
         raise UserError(f"{name}={path} can't be written to; change its permissions")
 
 
+def prepare_target(path: Path, name: str) -> None:
+    """Finds out whether `write_whole` can write a file, before the work for it is done.
+
+    Args:
+        path: of the file; its directory is made if need be.
+        name: the flag that names it, for messages.
+
+    Raises:
+        UserError: its directory can't be made or written to, its name is too long, or something
+            that is not a regular file is there.
+    """
+    make_directory(path.parent, f"the directory of {name}")
+    with system_errors(path, name):
+        _temporary(path).exists()  # whose name is the longer one
+        if path.exists() and not path.is_file():
+            kind = "a directory" if path.is_dir() else "not a regular file"
+            raise UserError(f"{name}={path}: is {kind}; give another name")
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".{os.getpid()}.{path.name}")
+
+
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     """Writes a file beside its place and moves it there, so that nobody sees half of it.
 
@@ -136,7 +170,7 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     Raises:
         UserError: it can't be written; what stood there is left as it was.
     """
-    temporary = path.with_name(f".{os.getpid()}.{path.name}")
+    temporary = _temporary(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write(temporary)

@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parents[1] / "madf_jax"
 FLOORS = (
     {"errors", "memory", "former_keys", "compiler"},
     {"files", "terminal", "devices"},
-    {"options"},
+    {"options", "command_line"},
     {"layers"},
     {"network", "features"},
     {"objective", "data", "metrics", "state"},

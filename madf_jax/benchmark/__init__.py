@@ -1,1 +1,1 @@
-"""How fast the parts of this package are, beside the machine and the PyTorch reference."""
+"""Speed and memory of this package, compared with the machine and the PyTorch reference."""

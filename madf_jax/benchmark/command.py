@@ -1,8 +1,8 @@
 """The command `benchmark`."""
 
 import argparse
-from pathlib import Path
 
+from madf_jax.command_line import LocalPath
 from madf_jax.terminal import Subparsers, quiet_orbax
 
 
@@ -14,25 +14,30 @@ def add_commands(commands: Subparsers) -> None:
 def _add_benchmark(commands: Subparsers) -> None:
     parser = commands.add_parser(
         "benchmark",
-        help="how fast the parts are here, also beside the PyTorch reference",
+        help="measure speed and memory here, also of the PyTorch reference",
         description="Measures medians of repeated runs after a warm-up, memory, and the share of "
-        "the machine's rate for a product of matrices.",
+        "the machine's rate for a large matmul.",
     )
     parts = ("dynamic-filter", "network", "train", "data")
     parser.add_argument("part", nargs="?", choices=parts, help="by default all of them")
     parser.add_argument(
         "--size", metavar="S", type=int, nargs="+", default=[], help="sides of images, pixels"
     )
-    parser.add_argument("--batch", metavar="N", type=int, default=0, help="images at a time (1)")
-    parser.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32")
-    parser.add_argument("--repeats", metavar="N", type=int, default=7, help="counted runs (7)")
     parser.add_argument(
-        "--reference", metavar="DIR", type=Path, help="a checkout of MADF-inpainting/Pytorch-MADF"
+        "--batch", metavar="N", type=int, default=0, help="images at a time (1; data: 6)"
+    )
+    parser.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32")
+    parser.add_argument("--repeats", metavar="N", type=int, default=7, help="timed runs (7)")
+    parser.add_argument(
+        "--reference",
+        metavar="DIR",
+        action=LocalPath,
+        help="a checkout of MADF-inpainting/Pytorch-MADF",
     )
     parser.add_argument(
         "--json",
         metavar="OUT",
-        type=Path,
+        action=LocalPath,
         help="write there; a table (.md) and a plot (.png) beside it are replaced, too",
     )
     parser.set_defaults(run=_benchmark, parser=parser, parts=parts)

@@ -1,4 +1,4 @@
-"""The road of the data: images a second, beside plain decoding of the same files."""
+"""The input pipeline, compared with plain decoding of the same files."""
 
 import tempfile
 import time
@@ -17,22 +17,22 @@ from madf_jax.data.pipeline import iterate, training_data
 from madf_jax.data.sources import PhotoSource
 
 _FILES, _COUNTED, _ROUNDS = 48, 240, 5
-# The reference resizes the shorter side by this factor before it crops.
+# The reference scales the shorter side to so many times the crop.
 _MARGIN = 572 / 512
 
 
-def data_rows(size: int, batch: int) -> list[Measurement]:
-    """The training pipeline against plain decoding in turn: on one thread each, and on all.
+def measure_data(size: int, batch: int) -> list[Measurement]:
+    """The training pipeline and plain decoding in turn: on one thread each, then on all.
 
-    Files are JPEGs whose shorter side is `size`, as those of Places2 are at 512. Plain decoding
-    is Pillow's, to an RGB array. Masks are generated.
+    The files are JPEGs whose shorter side is `size`, as those of Places2 at 512. Plain decoding is
+    Pillow's, to an RGB array. Masks are generated.
 
     Args:
         size: side of the crops.
         batch: images in a batch.
 
     Returns:
-        Rows whose times are seconds an image: 'data' compares what one core does.
+        Measurements in seconds per image; 'data' is that on one thread.
     """
     with _files(size) as directory:
         paths = sorted(directory.iterdir())
@@ -45,18 +45,20 @@ def data_rows(size: int, batch: int) -> list[Measurement]:
             resize_max=margin,
         )
         dataset = training_data(images, MaskOptions(), seed=0, batch_size=batch).dataset
-        rows = []
+        measurements = []
         for threads in sorted({1, LoaderOptions().threads}):
             name = "data" if threads == 1 else f"data, {threads} threads"
             seconds, plain = _in_turn(dataset, paths, threads, batch)
-            rows.append(Measurement(name, size, batch, "uint8", seconds, plain, plain / seconds))
-        return rows
+            measurements.append(
+                Measurement(name, size, batch, "uint8", seconds, plain, plain / seconds)
+            )
+        return measurements
 
 
 def _in_turn(
     dataset: grain.MapDataset, paths: Sequence[Path], threads: int, batch: int
 ) -> tuple[float, float]:
-    """Median seconds an image by the pipeline, and by plain decoding."""
+    """Median seconds per image of the pipeline and of plain decoding."""
     loader, rounds = LoaderOptions(num_threads=threads), range(_ROUNDS)
     with ThreadPool(threads) as pool:
         pairs = [(_by_pipeline(dataset, loader, batch), _by_decoding(paths, pool)) for _ in rounds]
@@ -65,7 +67,7 @@ def _in_turn(
 
 
 def _by_pipeline(dataset: grain.MapDataset, loader: LoaderOptions, batch: int) -> float:
-    """Seconds an image. Batches are taken as soon as they are made, so none is read ahead."""
+    """Seconds per image. Batches are consumed as fast as they are made, so none is prefetched."""
     batches = iterate(dataset, loader)
     for _ in range(_FILES // batch):
         next(batches)
@@ -77,7 +79,7 @@ def _by_pipeline(dataset: grain.MapDataset, loader: LoaderOptions, batch: int) -
 
 
 def _by_decoding(paths: Sequence[Path], pool: ThreadPool) -> float:
-    """Seconds an image."""
+    """Seconds per image."""
     pool.map(_decode, paths)
     start = time.perf_counter()
     pool.map(_decode, [paths[index % len(paths)] for index in range(_COUNTED)])
@@ -91,7 +93,7 @@ def _decode(path: Path) -> tuple[int, ...]:
 
 @contextmanager
 def _files(size: int) -> Iterator[Path]:
-    """JPEGs of quality 90 in 4 to 3, half of them upright, of the embedded photographs."""
+    """JPEGs of the embedded photographs: quality 90, 4:3, half of them portrait."""
     photographs = PhotoSource("train")
     with tempfile.TemporaryDirectory() as folder:
         for index in range(_FILES):

@@ -1,4 +1,4 @@
-"""The machine under the benchmark: what it is, and its rate for a product of matrices."""
+"""The machine that runs the benchmark, and its rate for a matmul."""
 
 import importlib.metadata
 import os
@@ -17,7 +17,7 @@ _REPEATS = 15
 
 
 def describe_machine(dtype: str) -> dict[str, Any]:
-    """Facts that a reader needs to judge the numbers; plain JSON values."""
+    """What a reader needs to know to judge the numbers, as JSON values."""
     device = jax.devices()[0]
     return {
         "processor": _processor(),
@@ -26,15 +26,15 @@ def describe_machine(dtype: str) -> dict[str, Any]:
         "platform": device.platform,
         "python": platform.python_version(),
         "versions": {name: version for name in _PACKAGES if (version := _version(name))},
-        "matrix_product_gflops": matrix_product_gflops(dtype),
+        "matmul_gflops": matmul_gflops(dtype),
     }
 
 
-def matrix_product_gflops(dtype: str) -> float:
-    """10^9 operations a second of a product of two matrices of 2048 rows and columns."""
+def matmul_gflops(dtype: str) -> float:
+    """10^9 operations per second of a matmul of two 2048x2048 matrices."""
     matrix = jnp.ones((_SIDE, _SIDE), dtype)
-    product = jax.jit(lambda a: a @ a)
-    seconds = alternate({"product": lambda: product(matrix)}, _REPEATS)["product"]
+    matmul = jax.jit(lambda a: a @ a)
+    seconds = alternate({"matmul": lambda: matmul(matrix)}, _REPEATS)["matmul"]
     return 2 * _SIDE**3 / seconds / 1e9
 
 

@@ -1,4 +1,4 @@
-"""The most memory that training takes, measured in a process of its own."""
+"""Peak memory of training, measured in a process of its own."""
 
 import json
 import subprocess
@@ -16,17 +16,16 @@ _STEPS = 3
 
 
 def training_peak(size: int, batch: int, dtype: str, reference: Path | None) -> int:
-    """Bytes of resident memory at most, from the start of Python to the end of the third step.
+    """Peak resident memory in bytes, from the start of Python to the end of the third step.
 
     Args:
         size: side of the images.
         batch: images.
-        dtype: of computation; of our side only.
-        reference: checkout of the PyTorch reference, whose training is measured; None measures
-            ours.
+        dtype: of computation; the reference ignores it.
+        reference: checkout of the PyTorch reference to measure instead of this package.
 
     Raises:
-        UserError: the process failed; the message has its last line.
+        UserError: the process failed; the message ends with its last line.
     """
     settings = [size, batch, dtype, None if reference is None else str(reference)]
     done = subprocess.run(
@@ -39,7 +38,7 @@ def training_peak(size: int, batch: int, dtype: str, reference: Path | None) -> 
 
 
 def main() -> None:
-    """Trains as the argument says and prints the peak."""
+    """Trains with the settings in the argument and prints the peak."""
     size, batch, dtype, reference = json.loads(sys.argv[1])
     if reference is None:
         run = train_program(train_setup(size, batch, dtype)).run

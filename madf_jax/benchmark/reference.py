@@ -1,4 +1,4 @@
-"""The PyTorch reference on the same inputs, from the user's checkout; PyTorch is an extra."""
+"""The PyTorch reference on the same inputs, run from a checkout that the user has."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +8,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from madf_jax.benchmark.programs import OBJECTIVE
-from madf_jax.errors import UserError
 from madf_jax.network import normalize
 from madf_jax.parity.checkout import reference_network
 from madf_jax.weights.torch_files import import_torch
@@ -25,7 +24,7 @@ def reference_inference(directory: Path, image: np.ndarray, mask: np.ndarray) ->
         mask: (N, H, W, 1), uint8, 1 = known.
 
     Raises:
-        UserError: no PyTorch, or no generator in the checkout.
+        UserError: PyTorch is missing, or the checkout has no generator.
     """
     torch, network, image, known = _prepare(directory, image, mask)
     network.eval()
@@ -38,7 +37,7 @@ def reference_inference(directory: Path, image: np.ndarray, mask: np.ndarray) ->
 
 
 def reference_training(directory: Path, image: np.ndarray, mask: np.ndarray) -> Callable[[], Any]:
-    """A training step of it: forward, `OBJECTIVE`, backward, Adam. As `reference_inference`."""
+    """Its training step with `OBJECTIVE` and Adam; arguments as `reference_inference`."""
     torch, network, image, known = _prepare(directory, image, mask)
     network.train()
     optimizer = torch.optim.Adam(network.parameters(), lr=2e-4)
@@ -67,8 +66,6 @@ def reference_training(directory: Path, image: np.ndarray, mask: np.ndarray) -> 
 
 def make_network(directory: Path) -> tuple[Any, Any]:
     """PyTorch and the network of the published size; errors as `reference_inference`."""
-    if not directory.is_dir():
-        raise UserError(f"{directory}: there is no such directory")
     return import_torch(), reference_network(directory, _DEPTH, _REFINEMENTS)
 
 

@@ -1,4 +1,4 @@
-"""The command `benchmark`: measures what its arguments name, prints a table, writes a report."""
+"""The command `benchmark`: measures, prints a table, writes a report."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -8,15 +8,14 @@ import jax
 from tqdm import tqdm
 
 from madf_jax.benchmark import programs, reference, report
-from madf_jax.benchmark.images import data_rows
+from madf_jax.benchmark.images import measure_data
 from madf_jax.benchmark.machine import describe_machine
 from madf_jax.benchmark.measure import Measurement, alternate
 from madf_jax.benchmark.peak import training_peak
 from madf_jax.benchmark.programs import Program
 from madf_jax.errors import UserError
 
-PARTS = ("dynamic-filter", "network", "train", "data")
-# The sizes each part is measured at if none is asked for. The network's sides are multiples of 128.
+# Default sizes by part. Sides of the network's images are multiples of 128.
 SIZES = {
     "dynamic-filter": (64, 128, 256, 512, 1024),
     "network": (128, 256, 512, 1024),
@@ -24,21 +23,21 @@ SIZES = {
     "data": (512,),
 }
 _MULTIPLES = {"dynamic-filter": 2, "network": 128, "train": 128, "data": 32}
-# The form that lays filters out takes 2.7 GiB for 512 pixels.
-_PATCHES_UP_TO = 512
-_REFERENCE_UP_TO = 512
+# The form that builds every filter takes 2.7 GiB at 512 pixels.
+_PATCHES_MAX_SIZE = 512
+_REFERENCE_MAX_SIZE = 512
 
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-    """What is to be measured.
+    """What to measure.
 
     Attributes:
-        parts: of `PARTS`.
-        sizes: sides of the images; empty takes `SIZES`.
-        batch: images at a time; 0 takes 1, and 6 for the data.
+        parts: keys of `SIZES`.
+        sizes: sides of the images; empty means `SIZES`.
+        batch: images at a time; 0 means 1, and 6 for the data.
         dtype: of computation.
-        repeats: counted runs of each thing.
+        repeats: timed runs of each thing.
         reference: a checkout of the PyTorch reference to compare with.
     """
 
@@ -51,7 +50,7 @@ class Request:
 
 
 def benchmark(request: Request, output: Path | None) -> int:
-    """Measures and prints; with `output` writes JSON there, and a table and a plot beside it.
+    """Measures and prints; with `output` also writes JSON there, a table and a plot beside it.
 
     Returns:
         0.
@@ -64,14 +63,14 @@ def benchmark(request: Request, output: Path | None) -> int:
     if output is not None:
         report.require_plotting()
     machine = describe_machine(request.dtype)
-    peak = machine["matrix_product_gflops"]
+    peak = machine["matmul_gflops"]
     todo = [(part, size) for part in request.parts for size in request.sizes or SIZES[part]]
-    rows: list[Measurement] = []
+    measurements: list[Measurement] = []
     for part, size in tqdm(todo, desc="benchmark", unit="size"):
-        rows += _MEASURE[part](request, size, peak)
-    print(report.to_markdown(machine, rows))
+        measurements += _BY_PART[part](request, size, peak)
+    print(report.to_markdown(machine, measurements))
     if output is not None:
-        print("wrote", *report.write_report(output, machine, rows))
+        print("wrote", *report.write_report(output, machine, measurements))
     return 0
 
 
@@ -81,17 +80,17 @@ def _check(request: Request, output: Path | None) -> None:
     for part in request.parts:
         for size in request.sizes:
             if size < 1 or size % _MULTIPLES[part]:
-                raise UserError(f"--size {size}: {part} needs multiples of {_MULTIPLES[part]}")
+                raise UserError(f"--size={size}: {part} needs multiples of {_MULTIPLES[part]}")
     if request.reference is not None:
-        # Before minutes have been spent: PyTorch or the checkout's generator may be missing.
+        # Now and not after minutes: PyTorch or the checkout's generator may be missing.
         reference.make_network(request.reference)
 
 
 def _dynamic_filter(request: Request, size: int, peak: float) -> list[Measurement]:
     batch = request.batch or 1
-    forms = ("factored", "patches") if size <= _PATCHES_UP_TO else ("factored",)
+    forms = ("factored", "patches") if size <= _PATCHES_MAX_SIZE else ("factored",)
     return [
-        _row(
+        _measure(
             (f"dynamic-filter {form}", size, batch, request.dtype),
             programs.dynamic_filter_program(form, size, batch, request.dtype),
             None,
@@ -106,30 +105,34 @@ def _network(request: Request, size: int, peak: float) -> list[Measurement]:
     batch = request.batch or 1
     program = programs.network_program(size, batch, request.dtype)
     theirs = None
-    if request.reference is not None and size <= _REFERENCE_UP_TO:
+    if request.reference is not None and size <= _REFERENCE_MAX_SIZE:
         theirs = reference.reference_inference(request.reference, *programs.inputs(size, batch))
-    return [_row(("network", size, batch, request.dtype), program, theirs, request.repeats, peak)]
+    return [
+        _measure(("network", size, batch, request.dtype), program, theirs, request.repeats, peak)
+    ]
 
 
 def _train(request: Request, size: int, peak: float) -> list[Measurement]:
     batch, theirs, their_peak = request.batch or 1, None, None
     our_peak = None
-    if jax.default_backend() == "cpu":  # a process of its own could not have the accelerator too
+    if jax.default_backend() == "cpu":  # an accelerator serves one process only
         our_peak = training_peak(size, batch, request.dtype, None)
     if request.reference is not None:
         if our_peak is not None:
             their_peak = training_peak(size, batch, request.dtype, request.reference)
         theirs = reference.reference_training(request.reference, *programs.inputs(size, batch))
     program = programs.train_program(programs.train_setup(size, batch, request.dtype))
-    row = _row(("train", size, batch, request.dtype), program, theirs, request.repeats, peak)
-    return [dataclasses.replace(row, peak_bytes=our_peak, reference_peak_bytes=their_peak)]
+    measured = _measure(
+        ("train", size, batch, request.dtype), program, theirs, request.repeats, peak
+    )
+    return [dataclasses.replace(measured, peak_bytes=our_peak, reference_peak_bytes=their_peak)]
 
 
 def _data(request: Request, size: int, _: float) -> list[Measurement]:
-    return data_rows(size, request.batch or 6)
+    return measure_data(size, request.batch or 6)
 
 
-_MEASURE: dict[str, Callable[[Request, int, float], list[Measurement]]] = {
+_BY_PART: dict[str, Callable[[Request, int, float], list[Measurement]]] = {
     "dynamic-filter": _dynamic_filter,
     "network": _network,
     "train": _train,
@@ -137,8 +140,8 @@ _MEASURE: dict[str, Callable[[Request, int, float], list[Measurement]]] = {
 }
 
 
-def _row(
-    about: tuple[str, int, int, str],
+def _measure(
+    subject: tuple[str, int, int, str],
     program: Program,
     theirs: Callable[[], object] | None,
     repeats: int,
@@ -148,7 +151,7 @@ def _row(
     seconds = alternate(runs, repeats)
     rate = program.costs.flop / seconds["ours"] / 1e9
     return Measurement(
-        *about,
+        *subject,
         seconds["ours"],
         reference_seconds=seconds.get("theirs"),
         ratio=None if theirs is None else seconds["theirs"] / seconds["ours"],

@@ -1,1 +1,1 @@
-"""Comparison with the PyTorch reference, recorded and live."""
+"""Comparison with the PyTorch reference: with recorded numbers, or run side by side."""

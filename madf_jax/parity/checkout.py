@@ -1,6 +1,6 @@
-"""The PyTorch reference itself, imported from the user's own checkout of it.
+"""The PyTorch reference itself, imported from a checkout that the user has.
 
-The release is GPL-3.0: it is imported and run, nothing of it is part of this package.
+It is GPL-3.0: it is imported and run, but no part of it is in this package.
 """
 
 import argparse
@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from madf_jax.errors import UserError
+from madf_jax.files import require_directory, system_errors
 
-# Where a checkout may keep its generator: module and class.
-GENERATORS = (("net", "MADFNet"),)
+_MODULE, _CLASS = "net", "MADFNet"
 
 
 def reference_network(directory: Path, depth: int, refinements: int) -> Any:
@@ -28,27 +28,29 @@ def reference_network(directory: Path, depth: int, refinements: int) -> Any:
         refinements: its refinement decoders.
 
     Raises:
-        UserError: there is no generator in the checkout, or it can't be made.
+        UserError: the directory is not a checkout, or its generator can't be constructed.
     """
-    for module_name, class_name in GENERATORS:
-        if (directory / f"{module_name}.py").is_file():
-            with _importable(directory):
-                try:
-                    generator = getattr(importlib.import_module(module_name), class_name)
-                    settings = argparse.Namespace(n_refinement_D=refinements)
-                    return generator(settings, layer_size=depth)
-                except Exception as error:  # another version of it may fail in any way
-                    reason = " ".join(str(error).split()) or type(error).__name__
-                    raise UserError(
-                        f"{directory}: its {module_name}.{class_name} can't be made: {reason}"
-                    ) from None
-    known = ", ".join(f"{module}.py" for module, _ in GENERATORS)
-    raise UserError(f"{directory}: no checkout of MADF-inpainting/Pytorch-MADF, it lacks {known}")
+    require_directory(directory, "--reference")
+    with system_errors(directory, "--reference"):
+        if not (directory / f"{_MODULE}.py").is_file():
+            raise UserError(
+                f"{directory}: is not a checkout of MADF-inpainting/Pytorch-MADF: it lacks "
+                f"{_MODULE}.py"
+            )
+    with _importable(directory):
+        try:
+            generator = getattr(importlib.import_module(_MODULE), _CLASS)
+            return generator(argparse.Namespace(n_refinement_D=refinements), layer_size=depth)
+        except Exception as error:  # another version of it may fail in any way
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise UserError(
+                f"{directory}: its {_MODULE}.{_CLASS} can't be constructed: {reason}"
+            ) from None
 
 
 @contextlib.contextmanager
 def _importable(directory: Path) -> Iterator[None]:
-    """Lets modules be imported from a directory, and forgets them after."""
+    """Makes modules importable from a directory; unloads them afterwards."""
     before = set(sys.modules)
     stand_ins = _torchvision_stand_ins() if not _installed("torchvision") else {}
     sys.modules.update(stand_ins)
@@ -68,10 +70,10 @@ def _installed(name: str) -> bool:
 
 
 def _torchvision_stand_ins() -> dict[str, types.ModuleType]:
-    """Enough of torchvision to be imported; the generator needs none of it."""
+    """Enough of torchvision to be imported; the generator uses none of it."""
 
     def missing(*_: Any, **__: Any) -> Any:
-        raise UserError("the PyTorch reference asks for torchvision: pip install torchvision")
+        raise UserError("the PyTorch reference needs torchvision: pip install torchvision")
 
     names = {"models": "vgg16", "transforms": "Compose", "utils": "save_image"}
     parent = types.ModuleType("torchvision")

@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from madf_jax.command_line import LocalPath
+from madf_jax.errors import escape
 from madf_jax.terminal import Subparsers, quiet_orbax
 
 
@@ -15,27 +17,39 @@ def add_commands(commands: Subparsers) -> None:
 def _add_compare(commands: Subparsers) -> None:
     parser = commands.add_parser(
         "compare",
-        help="our numbers with the PyTorch reference's",
+        help="compare numbers with the PyTorch reference's",
         description="Compares what this package computes with what the PyTorch reference recorded "
         "(--recorded) or computes here (--reference). Exits with 1 past the tolerance.",
     )
     other = parser.add_mutually_exclusive_group(required=True)
-    other.add_argument("--recorded", metavar="CASE.npz", type=Path, help="a recorded case")
+    other.add_argument("--recorded", metavar="CASE.npz", action=LocalPath, help="a recorded case")
     other.add_argument(
-        "--reference", metavar="DIR", type=Path, help="a checkout of MADF-inpainting/Pytorch-MADF"
+        "--reference",
+        metavar="DIR",
+        action=LocalPath,
+        help="a checkout of MADF-inpainting/Pytorch-MADF",
     )
     parser.add_argument(
-        "--weights", metavar="W", required=True, help="rule:SALT, or whatever convert reads"
+        "--weights",
+        metavar="W",
+        help="rule:SALT, or weights that convert can read; by default the rule by which the "
+        "recorded case's weights were made",
     )
     parser.add_argument("--float64", action="store_true", help="compute in float64")
     recorded = parser.add_argument_group("with --recorded")
-    recorded.add_argument("--vgg", metavar="FILE", type=Path, help="VGG-16, if W does not hold it")
-    recorded.add_argument("--json", metavar="OUT", type=Path, help="write all rows there too")
+    recorded.add_argument(
+        "--vgg", metavar="FILE", action=LocalPath, help="VGG-16, if W does not include it"
+    )
+    recorded.add_argument(
+        "--json", metavar="OUT", action=LocalPath, help="also write all results to this file"
+    )
     live = parser.add_argument_group("with --reference")
-    live.add_argument("--image", metavar="I", type=Path, help="an image, with --mask")
-    live.add_argument("--mask", metavar="M", type=Path, help="black = hole, with --image")
-    live.add_argument("--size", metavar="S", type=int, help="side of both, pixels (512)")
-    live.add_argument("--output", metavar="DIR", type=Path, help="where comparison.png goes (here)")
+    live.add_argument("--image", metavar="I", action=LocalPath, help="an image, with --mask")
+    live.add_argument("--mask", metavar="M", action=LocalPath, help="black = hole, with --image")
+    live.add_argument("--size", metavar="S", type=int, help="side of both in pixels (512)")
+    live.add_argument(
+        "--output", metavar="DIR", action=LocalPath, help="directory for comparison.png (here)"
+    )
     parser.set_defaults(run=_compare, parser=parser)
 
 
@@ -48,6 +62,8 @@ def _compare(args: argparse.Namespace) -> int:
         args.parser.error("--image and --mask go together")
     if args.size is not None and args.size < 1:
         args.parser.error("--size must be positive")
+    if args.reference and args.weights is None:
+        args.parser.error("--reference needs --weights")
     quiet_orbax()
     from madf_jax.parity import compare
 
@@ -72,8 +88,10 @@ def _add_numbers(commands: Subparsers) -> None:
         description="Compares recorded cases in float64, float32 and bfloat16 with weights made "
         "by rule, and writes the results as Markdown.",
     )
-    parser.add_argument("--output", metavar="FILE", type=Path, default=Path("docs/numbers.md"))
-    parser.add_argument("cases", metavar="CASE.npz", type=Path, nargs="+")
+    parser.add_argument(
+        "--output", metavar="FILE", action=LocalPath, default=Path("docs/numbers.md")
+    )
+    parser.add_argument("cases", metavar="CASE.npz", action=LocalPath, nargs="+")
     parser.set_defaults(run=_numbers)
 
 
@@ -82,5 +100,5 @@ def _numbers(args: argparse.Namespace) -> int:
 
     quiet_orbax()
     write_numbers(args.output, args.cases)
-    print(f"wrote {args.output}")
+    print(f"wrote {escape(str(args.output))}")
     return 0

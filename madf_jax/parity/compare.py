@@ -1,13 +1,13 @@
-"""The command `compare`: reads what its arguments name, prints, writes, gives the status."""
+"""The command `compare`: from files to a printed comparison and an exit status."""
 
 import dataclasses
 import json
 from pathlib import Path
 
 from madf_jax import __version__
-from madf_jax.errors import UserError
-from madf_jax.files import write_text, write_whole
-from madf_jax.parity.case import read_case
+from madf_jax.errors import UserError, escape
+from madf_jax.files import prepare_target, require_directory, write_text, write_whole
+from madf_jax.parity.case import Case, read_case
 from madf_jax.parity.computed import Precision
 from madf_jax.parity.deviation import Deviation, format_deviations
 from madf_jax.parity.live import compare_live, draw_comparison, format_comparison, read_inputs
@@ -20,38 +20,46 @@ RULE = "rule:"
 
 
 def compare_recorded(
-    path: Path, source: str, vgg: Path | None, output: Path | None, *, double: bool
+    path: Path, source: str | None, vgg: Path | None, output: Path | None, *, double: bool
 ) -> int:
-    """Compares with a recorded case and prints a row for each thing.
+    """Compares with a recorded case and prints a line for each deviation.
 
     Args:
         path: of the case.
-        source: of the weights, 'rule:SALT' or what `load` takes.
-        vgg: file of the VGG-16 trunk; None takes the one of the weights.
-        output: file for all rows as JSON; None writes none.
+        source: of the weights: 'rule:SALT', or what `load` reads; None makes those that the case
+            was recorded with.
+        vgg: file of VGG-16; None uses that of the weights.
+        output: file for all deviations as JSON; None writes none.
         double: compute in float64.
 
     Returns:
-        0, or 1 if a row is past its tolerance.
+        0, or 1 if a deviation is past its tolerance.
 
     Raises:
-        UserError: a file is no good or they do not fit together.
+        UserError: a file can't be used, they do not fit together, or the case does not say how its
+            weights were made and `source` is None.
     """
+    if output is not None:
+        prepare_target(output, "--json")
     case = read_case(path)
+    source = source if source is not None else _recorded_source(case)
     weights = _weights(source, case.depth, case.refinements)
     if vgg is not None:
         weights = dataclasses.replace(weights, vgg=load_vgg(vgg)["params"])
     precision: Precision = "float64" if double else "float32"
-    rows = compare_case(case, weights, precision)
-    if not rows:
+    deviations = compare_case(case, weights, precision)
+    if not deviations:
         raise UserError(f"{path}: holds nothing to compare")
-    print(format_deviations(rows))
-    if case.salt is not None and source.startswith(RULE) and source != RULE + case.salt:
-        print(f"note: the case was recorded with the weights {RULE}{case.salt}")
-    passed = all(row.passed for row in rows)
+    print(format_deviations(deviations))
+    passed = all(one.passed for one in deviations)
+    if not passed and case.salt is not None and source != RULE + case.salt:
+        print(
+            f"note: the case was recorded with other weights than {escape(source)}: with those of "
+            f"{escape(RULE + case.salt)!r}, which are used without --weights"
+        )
     if output is not None:
         facts = {"case": str(path), "weights": source, "precision": precision}
-        _write_json(output, {**facts, "version": __version__, "passed": passed}, rows)
+        _write_json(output, {**facts, "version": __version__, "passed": passed}, deviations)
     return 0 if passed else 1
 
 
@@ -68,8 +76,8 @@ def compare_reference(
 
     Args:
         directory: the checkout.
-        source: of the weights, 'rule:SALT' for the published size, or what `load` takes.
-        inputs: files of an image and a mask, or None for made-up ones.
+        source: of the weights: 'rule:SALT' for the published sizes, or what `load` reads.
+        inputs: files of an image and a mask, or None for generated ones.
         size: side of the input, pixels.
         output: a directory, or a file that ends in .png.
         double: compute in float64.
@@ -78,18 +86,27 @@ def compare_reference(
         0.
 
     Raises:
-        UserError: a file is no good or they do not fit together.
+        UserError: a file can't be used, or they do not fit together.
     """
-    if not directory.is_dir():
-        raise UserError(f"{directory}: there is no such directory")
+    require_directory(directory, "--reference")
+    path = output if output.suffix == ".png" else output / "comparison.png"
+    prepare_target(path, "--output")
     weights = _weights(source, depth=7, refinements=2)
     comparison = compare_live(directory, weights, *read_inputs(*inputs, size), double=double)
     print(format_comparison(comparison))
     image, factor = draw_comparison(comparison)
-    path = output if output.suffix == ".png" else output / "comparison.png"
     write_whole(path, lambda temporary: image.save(temporary, format="PNG"))
-    print(f"wrote {path}: the difference is amplified {factor:.0e} times")
+    print(f"wrote {escape(str(path))}: the difference is amplified {factor:.0e} times")
     return 0
+
+
+def _recorded_source(case: Case) -> str:
+    if case.salt is None:
+        raise UserError(
+            f"{case.path}: its 'config' has no 'salt', so its weights are unknown; name them with "
+            "--weights"
+        )
+    return RULE + case.salt
 
 
 def _weights(source: str, depth: int, refinements: int) -> Weights:
@@ -98,8 +115,9 @@ def _weights(source: str, depth: int, refinements: int) -> Weights:
     return load(source)
 
 
-def _write_json(path: Path, facts: dict[str, object], rows: list[Deviation]) -> None:
-    listed = [
-        {**dataclasses.asdict(row), "passed": row.passed, "verdict": row.verdict} for row in rows
+def _write_json(path: Path, facts: dict[str, object], deviations: list[Deviation]) -> None:
+    rows = [
+        {**dataclasses.asdict(one), "passed": one.passed, "verdict": one.verdict}
+        for one in deviations
     ]
-    write_text(path, json.dumps({**facts, "rows": listed}, indent=1) + "\n")
+    write_text(path, json.dumps({**facts, "rows": rows}, indent=1) + "\n")

@@ -1,7 +1,4 @@
-"""Side by side with the PyTorch reference itself, run from the user's own checkout of it.
-
-The release is GPL-3.0: it is imported and run, nothing of it is part of this package.
-"""
+"""Comparison with the PyTorch reference itself, run from a checkout that the user has."""
 
 import dataclasses
 import statistics
@@ -36,7 +33,7 @@ class Comparison:
     """Both networks on the same input. Arrays are (1, H, W, 3), ImageNet-normalized.
 
     Attributes:
-        image: what both saw.
+        image: the input of both.
         mask: (1, H, W, 1), 1 = known.
         ours: outputs of this package.
         theirs: outputs of the PyTorch reference.
@@ -65,7 +62,7 @@ def compare_live(
         double: compute in float64 instead of float32.
 
     Raises:
-        UserError: no PyTorch, no generator in the checkout, or weights that do not fit it.
+        UserError: PyTorch is missing, the checkout has no generator, or the weights do not fit it.
     """
     torch = import_torch()
     depth = weights.network.depth
@@ -78,15 +75,15 @@ def compare_live(
     theirs, their_seconds = _timed(_run_reference(torch, network, x, m, double=double))
     ours, our_seconds = _run_ours(weights, x, m, double=double)
     if len(ours) != len(theirs):
-        raise UserError(f"{directory}: its network gives {len(theirs)} outputs, not {len(ours)}")
+        raise UserError(f"{directory}: its network has {len(theirs)} outputs, not {len(ours)}")
     return Comparison(x, m, ours, theirs, our_seconds, their_seconds)
 
 
 def read_inputs(image: Path | None, mask: Path | None, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """An image and a mask, both squashed to a square as the reference tests.
+    """An image and a mask, both squashed to a square, as the reference tests.
 
     Args:
-        image: file of an image; None makes one up, always the same.
+        image: file of an image; None generates one, always the same.
         mask: file of a mask, black = hole; None likewise.
         size: side, pixels.
 
@@ -124,14 +121,14 @@ def format_comparison(comparison: Comparison) -> str:
 
 
 def draw_comparison(comparison: Comparison) -> tuple[Image.Image, float]:
-    """Masked image, both composites and their difference; and how much that is amplified."""
+    """Masked image, both composites and their difference, and the factor that amplifies it."""
     image, mask = jnp.asarray(comparison.image), jnp.asarray(comparison.mask)
     painted = [
         np.asarray(denormalize(composite(image, jnp.asarray(outputs[-1], image.dtype), mask)))
         for outputs in (comparison.theirs, comparison.ours)
     ]
     difference = np.abs(comparison.ours[-1] - comparison.theirs[-1])
-    # A power of ten, so that a reader can take it back.
+    # A power of ten, easy to divide out again.
     factor = 10.0 ** np.floor(np.log10(1 / max(float(difference.max()), 1e-30)))
     amplified = np.clip(255 * factor * difference, 0, 255).astype(np.uint8)
     masked = np.where(mask, np.asarray(denormalize(image)), np.uint8(128))
@@ -153,7 +150,7 @@ def _load(torch: Any, network: Any, weights: Weights, directory: Path) -> None:
         network.load_state_dict(tensors, strict=True)
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:500]
-        raise UserError(f"{directory}: its network does not take the weights: {reason}") from None
+        raise UserError(f"{directory}: its network does not accept the weights: {reason}") from None
 
 
 def _run_reference(

@@ -9,7 +9,7 @@ from pathlib import Path
 import jax
 
 from madf_jax.errors import UserError
-from madf_jax.files import write_text
+from madf_jax.files import prepare_target, write_text
 from madf_jax.parity.case import Case, read_case
 from madf_jax.parity.computed import Precision
 from madf_jax.parity.deviation import Deviation, worst
@@ -40,13 +40,14 @@ def write_numbers(output: Path, paths: Sequence[Path]) -> None:
     """Compares every case in float64, float32 and bfloat16, and writes the page in Markdown.
 
     Raises:
-        UserError: a case is no good, or does not say by which salt its weights were made, or the
-            page can't be written.
+        UserError: a case can't be used or has no salt that its weights were made by, or the page
+            can't be written.
     """
+    prepare_target(output, "--output")
     cases = [read_case(path) for path in paths]
     for case in cases:
         if case.salt is None:
-            raise UserError(f"{case.path}: its 'config' tells no 'salt', so not its weights")
+            raise UserError(f"{case.path}: its 'config' has no 'salt', so its weights are unknown")
     page = _page(output, [_measure(case) for case in cases])
     write_text(output, page)
 

@@ -18,6 +18,13 @@ from madf_jax.parity.deviation import Deviation, relative_error
 from madf_jax.parity.tolerances import FACTOR, TOLERANCES, ZERO, ZERO_NOTE
 from madf_jax.parity.training import take_steps
 from madf_jax.weights.model import Weights
+from madf_jax.weights.table import parameter_names
+
+# Parts of a case by names of parameters and of statistics.
+_NAMED = {
+    "params": ("train/grad/", "train/param_delta_norm/"),
+    "batch_stats": ("train/batch_stats/",),
+}
 
 
 def compare_case(
@@ -64,6 +71,10 @@ def _check(case: Case, weights: Weights) -> None:
             f"{case.path} compares VGG-16 features, but the weights do not include VGG-16; "
             "name a file that does with --vgg FILE"
         )
+    for collection, prefixes in _NAMED.items():
+        names = [r.name for r in parameter_names(weights.network) if r.collection == collection]
+        for prefix in prefixes:
+            case.names(prefix, names)
 
 
 class _Comparison:

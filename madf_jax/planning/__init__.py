@@ -1,4 +1,4 @@
-"""What a run will need on machines that are not here, by compiling its real training step.
+"""What training needs of an accelerator that is not at hand, by compiling its real step.
 
-Importing `environment` loads no JAX: it must be used before JAX starts.
+Importing `environment` does not load JAX: it must be used before JAX starts.
 """

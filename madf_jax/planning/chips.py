@@ -1,4 +1,4 @@
-"""Chips by their published numbers, and the devices of a topology that is not here."""
+"""Published numbers of chips, and the devices of a topology that is not at hand."""
 
 import dataclasses
 import math
@@ -18,11 +18,11 @@ class Chip:
     Sources: Google Cloud's pages on TPU versions; NVIDIA's data sheet of the H100 SXM.
 
     Attributes:
-        name: as topologies begin with it.
-        flops: dense operations a second in bfloat16.
-        float32_flops: the same for products of float32 arrays at XLA's default precision, which
+        name: the part of a topology before the colon.
+        flops: dense operations per second in bfloat16.
+        float32_flops: the same for matmuls of float32 arrays at XLA's default precision, which
             rounds them to bfloat16 on TPUs and to TF32 on GPUs.
-        bandwidth: bytes a second of its memory.
+        bandwidth: of its memory, bytes per second.
         memory: bytes.
         compiler_options: of XLA, needed where no such chip is at hand.
     """
@@ -42,12 +42,12 @@ CHIPS = {
         Chip("v5e", 197e12, 197e12, 819e9, 16 * 2**30),
         Chip("v5p", 459e12, 459e12, 2765e9, 95 * 2**30),
         Chip("v6e", 918e12, 918e12, 1638e9, 32 * 2**30),
-        # Without a GPU to try tiles on, Triton finds none for some products.
+        # Without a GPU to tune on, Triton finds no tiles for some matmuls.
         Chip("h100", 989e12, 494e12, 3352e9, 80e9, {"xla_gpu_enable_triton_gemm": False}),
     )
 }
 
-# What XLA's compiler asks of an H100 (SXM, 80 GB).
+# What XLA's compiler needs to know about an H100 (SXM, 80 GB).
 _H100 = """
 gpu_device_info {
   threads_per_block_limit: 1024 threads_per_warp: 32 shared_memory_per_block: 49152
@@ -72,19 +72,19 @@ def tpu_devices(topology: str) -> tuple[Chip, Sequence[jax.Device]]:
         topology: chip and sides, such as 'v5e:4x4' or 'v5p:2x2x1'.
 
     Raises:
-        UserError: the chip is unknown or has no slice of this form.
+        UserError: the chip is unknown or has no slice of this shape.
     """
     matched = re.fullmatch(r"(\w+):(\d+(?:x\d+)+)", topology)
     chip = CHIPS.get(matched[1]) if matched else None
     if matched is None or chip is None or chip.name == "h100":
         known = ", ".join(name for name in CHIPS if name != "h100")
-        raise UserError(f"--topology {topology}: use CHIP:SIDES, like v5e:4x4, with one of {known}")
+        raise UserError(f"--topology={topology}: use CHIP:SIDES, like v5e:4x4, with one of {known}")
     sides = [int(side) for side in matched[2].split("x")]
     alone = {"chips_per_host_bounds": (1, 1, 1)} if math.prod(sides) == 1 else {}
     try:
         description = topologies.get_topology_desc(topology, platform="tpu", **alone)
-    except Exception as error:  # the TPU runtime raises whatever it likes
-        raise UserError(f"--topology {topology}: {_first_line(error)}") from None
+    except Exception as error:  # the TPU runtime may raise anything
+        raise UserError(f"--topology={topology}: {_first_line(error)}") from None
     return chip, description.devices
 
 
@@ -95,14 +95,14 @@ def gpu_devices(target: str) -> tuple[Chip, Sequence[jax.Device]]:
         target: 'h100'.
 
     Raises:
-        UserError: the plugin can't describe it.
+        UserError: the compiler can't describe it.
     """
     try:
         description = topologies.get_topology_desc(
             platform="cuda", topology="1x1x1", target_config=_H100
         )
     except Exception as error:
-        raise UserError(f"--target {target}: {_first_line(error)}") from None
+        raise UserError(f"--target={target}: {_first_line(error)}") from None
     return CHIPS[target], description.devices
 
 

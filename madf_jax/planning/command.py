@@ -13,10 +13,10 @@ def add_commands(commands: Subparsers) -> None:
 def _add_compile(commands: Subparsers) -> None:
     parser = commands.add_parser(
         "compile",
-        help="what training needs on a TPU or GPU that is not here",
+        help="estimate what training needs of a TPU or GPU that you don't have",
         description="Compiles the real training step of a config with the compiler of the target, "
-        "on this CPU, and prints memory, work and the least time of a step for each device. Exits "
-        "with 1 if it does not fit.",
+        "on this CPU, and prints the memory and work of a step on each device. Exits with 1 if it "
+        "does not fit.",
         epilog="--config.section.key=value changes the config.",
         allow_abbrev=False,
     )
@@ -27,7 +27,7 @@ def _add_compile(commands: Subparsers) -> None:
     target.add_argument("--topology", metavar="CHIP:SIDES", help="a TPU slice, such as v5e:4x4")
     target.add_argument("--target", choices=("h100",), help="one GPU")
     parser.add_argument(
-        "--search", action="store_true", help="find the largest batch per device that fits, too"
+        "--search", action="store_true", help="also find the largest batch per device that fits"
     )
     parser.set_defaults(run=_compile, takes_config_flags=True)
 

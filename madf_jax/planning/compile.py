@@ -14,13 +14,13 @@ def compile_step(
     *,
     search: bool,
 ) -> int:
-    """Compiles and prints. The environment must have been prepared (`environment`).
+    """Compiles the step and prints what it needs; `environment` must have been used.
 
     Args:
         setup: the sections of the run's config.
         topology: a TPU slice, or None.
         target: a GPU, or None.
-        search: find the largest batch per device that fits, too.
+        search: also find the largest batch per device that fits.
 
     Returns:
         0, or 1 if the step does not fit.
@@ -34,8 +34,8 @@ def compile_step(
     batch = parts * -(-total // (count * parts))
     if total % (count * parts):
         print(
-            f"training.batch_size {total} does not divide by {count} devices: compiling for "
-            f"{batch} a device, {batch * count} in all"
+            f"training.batch_size={total} is not divisible by {count} devices: compiling for "
+            f"{batch} per device, {batch * count} in all"
         )
     try:
         plan = make_plan(setup, chip, devices, batch)
@@ -52,7 +52,7 @@ def compile_step(
                 found: float = make_plan(setup, chip, devices, batch).costs.memory
             except TooLarge:
                 found = float("inf")
-            print(f"batch {batch} a device: {found / _GB:.2f} GB", flush=True)
+            print(f"batch {batch} per device: {found / _GB:.2f} GB", flush=True)
             return found
 
         print(f"largest batch per device that fits: {parts * largest(needed, chip.memory)}")

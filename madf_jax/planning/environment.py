@@ -1,4 +1,4 @@
-"""Settings that let the compilers for TPUs and GPUs start where there is none of either."""
+"""Settings with which the compilers for TPUs and GPUs start without such a device."""
 
 import importlib.util
 import os
@@ -28,7 +28,7 @@ _NEEDS = {
 
 
 def use_compiler(platform: Platform) -> None:
-    """Prepares the environment; JAX must not have started yet, and runs on the CPU after.
+    """Sets environment variables before JAX starts; JAX itself will run on the CPU.
 
     Raises:
         UserError: the compiler's package is not installed.

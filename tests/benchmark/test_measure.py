@@ -3,22 +3,22 @@ import pytest
 from madf_jax.benchmark.measure import Measurement, alternate, slope
 
 
-def rows(times):
+def measurements(times):
     return [Measurement("network", size, 1, "float32", seconds) for size, seconds in times.items()]
 
 
 @pytest.mark.parametrize("power", [0.5, 1.0, 1.3])
 def test_the_slope_is_the_power_of_the_number_of_pixels(power):
-    assert slope(rows({size: 3e-6 * size ** (2 * power) for size in (64, 128, 512)})) == (
+    assert slope(measurements({size: 3e-6 * size ** (2 * power) for size in (64, 128, 512)})) == (
         pytest.approx(power)
     )
 
 
 def test_two_sizes_have_no_slope():
-    assert slope(rows({64: 1.0, 128: 4.0})) is None
+    assert slope(measurements({64: 1.0, 128: 4.0})) is None
 
 
-def test_things_are_run_in_turn_and_the_first_round_is_not_counted(monkeypatch):
+def test_runs_alternate_and_the_first_round_is_not_timed(monkeypatch):
     calls = []
     ticks = {"a": iter([100, 3, 1, 2]), "b": iter([900, 7, 9, 8])}
     now = 0

@@ -12,9 +12,9 @@ MACHINE = {
     "processor": "Some CPU",
     "cores": 2,
     "device": "cpu",
-    "matrix_product_gflops": 300.0,
+    "matmul_gflops": 300.0,
 }
-ROWS = [
+MEASUREMENTS = [
     Measurement("network", 128, 1, "float32", 0.07, 0.6, 8.57, 200.0, 0.66, 9_000_000, 2.2),
     Measurement("network", 256, 1, "float32", 0.25, 2.3, 9.2, 220.0, 0.73, 28_000_000, 2.4),
     Measurement("network", 512, 1, "float32", 1.02, None, None, 215.0, 0.71, 100_000_000, 2.5),
@@ -26,7 +26,7 @@ KEYS |= {"share_of_peak", "temp_bytes", "compile_seconds"}
 
 def test_the_report_is_json_a_table_and_a_plot(tmp_path):
     pytest.importorskip("matplotlib")
-    paths = report.write_report(tmp_path / "new" / "speed.json", MACHINE, ROWS)
+    paths = report.write_report(tmp_path / "new" / "speed.json", MACHINE, MEASUREMENTS)
     assert [path.name for path in paths] == ["speed.json", "speed.md", "speed.png"]
     assert sorted(path.name for path in paths[0].parent.iterdir()) == sorted(p.name for p in paths)
     content = json.loads(paths[0].read_text())
@@ -39,7 +39,7 @@ def test_the_report_is_json_a_table_and_a_plot(tmp_path):
 
 
 def test_the_table_has_a_line_for_each_row_and_slope():
-    text = report.to_markdown(MACHINE, ROWS)
+    text = report.to_markdown(MACHINE, MEASUREMENTS)
     assert (
         "| network | 256 | 1 | float32 | 0.25 | 2.3 | **9.20** | 220 | 73% | 28 MB | 2.4 s |"
         in text

@@ -1,6 +1,8 @@
 import dataclasses
 import io
 import json
+import os
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -21,7 +23,8 @@ def only(*prefixes):
 
 
 def compare(path, weights="rule:small", *more):
-    return main(["compare", "--recorded", str(path), "--weights", str(weights), *map(str, more)])
+    options = ("--recorded", path, "--weights", weights, *more)
+    return main(["compare", *map(str, options)])
 
 
 def changed(weights, path, factor):
@@ -85,7 +88,7 @@ def test_parts_may_be_absent(write_case, small_weights):
         assert all(row.passed for row in rows)
 
 
-def test_vgg_is_never_made_up(write_case, small_weights, tmp_path, capsys):
+def test_vgg_weights_are_never_generated(write_case, small_weights, tmp_path, capsys):
     case = write_case(only("eval/loss"))
     save(tmp_path / "with.safetensors", small_weights)
     save(tmp_path / "w.npz", dataclasses.replace(small_weights, vgg=None))
@@ -103,6 +106,11 @@ def one_line(capsys):
 
 
 OBJECT = np.asarray(json.dumps({"layer_size": 3, "n_refinement": 1}))
+MISSPELT = np.asarray(
+    json.dumps(
+        {"layer_size": 3, "n_refinement": 1, "incremental_supervision": True, "slat": "small"}
+    )
+)
 
 
 @pytest.mark.parametrize(
@@ -124,12 +132,18 @@ OBJECT = np.asarray(json.dumps({"layer_size": 3, "n_refinement": 1}))
         ({"eval/loss/prc": np.asarray("many")}, "not numbers"),
         ({"act/enc_up_2/index": None}, "lacks 'act/enc_up_2/index'"),
         ({"act/enc_up_2/index": np.full(5, 10**9)}, "goes beyond"),
-        ({"act/enc_up_9/shape": np.ones(4, int)}, "'act/enc_up_9'"),
-        ({"eval/loss/gan": np.zeros(2)}, "'eval/loss/gan'"),
+        ({"act/enc_up_9/shape": np.ones(4, int)}, "this network has no 'act/enc_up_9'"),
+        ({"eval/loss/gan": np.zeros(2)}, "unknown keys, which would not be compared: 'eval/loss"),
+        ({"eval/out_7": np.zeros((1, 3, 16, 24))}, "not be compared: 'eval/out_7'"),
+        ({"eva1/out_0": np.zeros((1, 3, 16, 24))}, "not be compared: 'eva1/out_0'"),
+        ({"act/enc_up_2/values": np.zeros(5)}, "not be compared: 'act/enc_up_2/values'"),
+        ({"train/grad": np.zeros(5)}, "not be compared: 'train/grad'"),
+        ({"extra": np.zeros(1)}, "not be compared: 'extra'"),
+        ({"config": MISSPELT}, "'config' has unknown keys: 'slat'"),
         ({"gt": np.asarray([{}], object)}, "not a number's"),
     ],
 )
-def test_a_malformed_case_is_told_in_one_line(write_case, capsys, more, message):
+def test_a_malformed_case_is_reported_in_one_line(write_case, capsys, more, message):
     assert compare(write_case(only("eval/", "act/"), **more)) == 1
     assert message in one_line(capsys)
 
@@ -138,16 +152,17 @@ def test_a_malformed_case_is_told_in_one_line(write_case, capsys, more, message)
     ("more", "message"),
     [
         ({"train/loss_columns": np.asarray('["gan"]')}, "loss_columns"),
+        ({"train/batch_stats/x": np.zeros(1)}, "this network has no 'train/batch_stats/x'"),
         ({"train/loss_by_step": None}, "lacks 'train/loss_by_step'"),
     ],
 )
-def test_malformed_steps_are_told_in_one_line(write_case, capsys, more, message):
+def test_malformed_steps_are_reported_in_one_line(write_case, capsys, more, message):
     assert compare(write_case(only("train/loss_", "train/batch"), **more)) == 1
     assert message in one_line(capsys)
 
 
 @pytest.mark.parametrize("content", [b"", b"no archive", None])
-def test_a_file_that_is_no_case_is_told_in_one_line(tmp_path, capsys, content):
+def test_a_file_that_is_not_a_case_is_reported_in_one_line(tmp_path, capsys, content):
     path = tmp_path / "case.npz"
     if content is not None:
         path.write_bytes(content)
@@ -155,7 +170,7 @@ def test_a_file_that_is_no_case_is_told_in_one_line(tmp_path, capsys, content):
     assert str(path) in one_line(capsys)
 
 
-def test_a_truncated_case_is_told_in_one_line(write_case, capsys):
+def test_a_truncated_case_is_reported_in_one_line(write_case, capsys):
     path = write_case()
     path.write_bytes(path.read_bytes()[:-5000])
     assert compare(path) == 1
@@ -168,9 +183,67 @@ def test_weights_of_another_network_are_refused(write_case, small_weights):
         compare_case(case, small_weights, "float32")
 
 
-def test_the_wrong_salt_fails_and_the_right_one_is_named(write_case, capsys):
+def test_a_case_is_compared_with_the_weights_of_its_own_rule_by_default(write_case, capsys):
+    path = str(write_case(only("act/filter_gen_1")))
+    assert main(["compare", "--recorded", path]) == 0
+    assert "note" not in capsys.readouterr().out
+
+
+def test_other_weights_fail_and_those_of_the_case_are_named(write_case, capsys):
     assert compare(write_case(only("act/filter_gen_1")), "rule:other") == 1
-    assert "rule:small" in capsys.readouterr().out
+    (note,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("note:")]
+    assert "recorded with other weights than rule:other: with those of 'rule:small'" in note
+
+
+def test_a_case_without_a_salt_needs_weights(write_case, capsys):
+    config = {"layer_size": 3, "n_refinement": 1, "incremental_supervision": True}
+    path = write_case(only("act/filter_gen_1"), config=np.asarray(json.dumps(config)))
+    assert main(["compare", "--recorded", str(path)]) == 1
+    assert "name them with --weights" in one_line(capsys)
+    assert compare(path, "rule:small") == 0
+
+
+def test_a_fifo_is_refused(tmp_path, capsys):
+    os.mkfifo(tmp_path / "case.npz")
+    assert compare(tmp_path / "case.npz") == 1
+    assert "case.npz: is not a regular file" in one_line(capsys)
+
+
+@pytest.mark.parametrize("option", ["--recorded", "--reference", "--json"])
+def test_a_name_that_is_too_long_is_reported_in_one_line(option, write_case, tmp_path, capsys):
+    options = {"--weights": "rule:small", option: str(tmp_path / ("x" * 300))}
+    if option == "--json":
+        options["--recorded"] = str(write_case())
+    assert main(["compare", *(text for pair in options.items() for text in pair)]) == 1
+    assert one_line(capsys).endswith(": File name too long\n")
+
+
+def test_a_denied_permission_is_reported_in_one_line(write_case, monkeypatch, capsys):
+    path = write_case()
+    stat = Path.stat
+
+    def denied(self, **options):
+        if self == path:
+            raise PermissionError(13, "Permission denied", str(self))
+        return stat(self, **options)
+
+    monkeypatch.setattr(Path, "stat", denied)
+    assert compare(path) == 1
+    assert one_line(capsys) == f"madf-jax: {path}: Permission denied\n"
+
+
+@pytest.mark.parametrize("place", ["", "missing/", "fifo"])
+def test_where_results_can_not_go_is_found_before_anything_is_compared(
+    place, write_case, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr("madf_jax.parity.compare.compare_case", None)
+    if place == "fifo":
+        os.mkfifo(tmp_path / "fifo")
+    elif place:
+        (tmp_path / "missing").write_text("a file")
+        place = "missing/o.json"
+    assert compare(write_case(), "rule:small", "--json", tmp_path / place) == 1
+    assert "--json" in one_line(capsys)
 
 
 def test_recorded_not_a_number_never_passes(write_case, small_arrays):
@@ -178,7 +251,7 @@ def test_recorded_not_a_number_never_passes(write_case, small_arrays):
     assert compare(write_case(only("eval/out"), **{key: small_arrays[key] * np.nan})) == 1
 
 
-def test_a_case_with_nothing_in_it_is_no_success(write_case, capsys):
+def test_a_case_with_nothing_to_compare_fails(write_case, capsys):
     assert compare(write_case(only())) == 1
     assert "nothing to compare" in one_line(capsys)
 
@@ -197,7 +270,7 @@ def test_relative_error(ours, recorded, scale, error):
     assert relative_error(np.asarray(ours), np.asarray(recorded), scale) == pytest.approx(error)
 
 
-def test_not_a_number_is_the_worst_row_and_left_out_rows_are_none():
+def test_not_a_number_is_the_worst_deviation_and_what_is_left_out_is_none():
     rows = [
         Deviation("g", "a", 1.0, 2.0),
         Deviation("g", "b", np.nan, 2.0),

@@ -1,4 +1,4 @@
-"""With a module that only has the form of the PyTorch reference's; what it computes is made up."""
+"""With a stand-in for the PyTorch reference that has its form and computes something else."""
 
 import sys
 import textwrap
@@ -84,13 +84,13 @@ def test_both_networks_run_on_one_input(checkout, weights, tmp_path, capsys, dou
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (("self.count = n_refinement + 1", "self.count = 1"), "gives 1 outputs, not 2"),
-        (("register_buffer(leaf, ", "register_buffer(leaf + 'x', "), "does not take the weights"),
-        (("n_refinement_D", "decoders"), "can't be made"),
-        (("import torch\n", "import torch, no_such_module\n"), "can't be made"),
+        (("self.count = n_refinement + 1", "self.count = 1"), "has 1 outputs, not 2"),
+        (("register_buffer(leaf, ", "register_buffer(leaf + 'x', "), "does not accept the weights"),
+        (("n_refinement_D", "decoders"), "can't be constructed"),
+        (("import torch\n", "import torch, no_such_module\n"), "can't be constructed"),
     ],
 )
-def test_another_reference_is_told_in_one_line(checkout, weights, capsys, change, message):
+def test_another_reference_is_reported_in_one_line(checkout, weights, capsys, change, message):
     pytest.importorskip("torch")
     (checkout / "net.py").write_text(STUB.replace(*change))
     assert compare(checkout, weights, "--size", 16) == 1

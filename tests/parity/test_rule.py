@@ -14,7 +14,7 @@ RECORDED = Path(__file__).parents[1] / "recorded" / "rule_weights.py"
 
 
 @pytest.mark.parametrize(("salt", "depth", "refinements"), [("", 7, 2), ("salt", 4, 1)])
-def test_rule_equals_the_table_that_came_with_the_cases(salt, depth, refinements):
+def test_the_rule_equals_the_table_that_came_with_the_cases(salt, depth, refinements):
     wanted = runpy.run_path(str(RECORDED))["rule_weights"](salt, depth, refinements)
     weights = rule_weights(salt, depth, refinements)
     found = to_reference(weights.variables, weights.network) | vgg_to_reference(weights.vgg)
@@ -32,3 +32,9 @@ def test_levels_and_decoders_beyond_the_published_ones_repeat_them():
     for name in ("filter_gen_{}.conv1.0", "enc_up_{}.0", "deconv_{}.0", "dec_ref3_{}.deconv"):
         assert deviations[f"{name.format(9)}.weight"] == deviations[f"{name.format(7)}.weight"]
     assert deviations["dec_ref3_1.weight"] == np.float32(np.sqrt(1 / (64 + 3 * 4 + 6)))
+
+
+def test_the_rule_needs_at_least_three_levels():
+    assert rule_weights("", 3, 0).vgg is not None
+    with pytest.raises(ValueError, match="at least 3"):
+        rule_weights("", 2, 0)

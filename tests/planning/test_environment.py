@@ -18,7 +18,7 @@ needs_tpu = pytest.mark.skipif(
 @pytest.mark.parametrize(
     ("platform", "remedy"), [("tpu", r"\.\[tpu\]"), ("cuda", "jax-cuda12-plugin")]
 )
-def test_a_missing_compiler_is_told_with_the_remedy(platform, remedy, monkeypatch):
+def test_a_missing_compiler_is_reported_with_the_remedy(platform, remedy, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     before = dict(os.environ)
     with pytest.raises(UserError, match=remedy):
@@ -43,7 +43,7 @@ def compile_command(*arguments):
         (["--color"], "color"),
     ],
 )
-def test_mistakes_in_the_config_are_told_before_anything_else(arguments, message):
+def test_mistakes_in_the_config_are_reported_before_anything_else(arguments, message):
     done = compile_command("--config", "configs/places2.py", "--topology", "v5e:1x1", *arguments)
     assert done.returncode == 1
     assert done.stderr.startswith("madf-jax: ")
@@ -81,7 +81,7 @@ def test_a_small_step_compiles_for_a_tpu():
 
 
 # Compiles a transposed convolution with bias, batch statistics and a convolution after it.
-DOUBLING = """
+UPSAMPLING = """
 from madf_jax.planning.environment import use_compiler
 use_compiler("tpu")
 import jax
@@ -91,19 +91,19 @@ from madf_jax.planning.chips import tpu_devices
 _, devices = tpu_devices("v6e:1x1")
 place = jax.sharding.SingleDeviceSharding(devices[0])
 
-def double(x, kernel, bias, after):
+def upsample(x, kernel, bias, after):
     y = transposed_convolution(x, kernel) + bias
     y -= y.mean((0, 1, 2))
     return convolution(y * jax.lax.rsqrt((y * y).mean((0, 1, 2)) + 1e-5), after, padding=1)
 
 shapes = [(1, 16, 16, 128), (2, 2, 128, 2, 2, 64), (64,), (3, 3, 64, 64)]
-jax.jit(double).lower(
+jax.jit(upsample).lower(
     *(jax.ShapeDtypeStruct(shape, "float32", sharding=place) for shape in shapes)
 ).compile()
 """
 
 
 @needs_tpu
-def test_doubling_in_float32_compiles_for_v6e():
-    done = subprocess.run([sys.executable, "-c", DOUBLING], cwd=ROOT, capture_output=True)
+def test_a_transposed_convolution_in_float32_compiles_for_v6e():
+    done = subprocess.run([sys.executable, "-c", UPSAMPLING], cwd=ROOT, capture_output=True)
     assert done.returncode == 0, done.stderr.decode(errors="replace")[-2000:]

@@ -1,4 +1,4 @@
-"""What is computed from what a compiler says, and the few compilations of a search."""
+"""Plans from what a compiler counts, and the few compilations of a search."""
 
 import math
 import pickle
@@ -6,6 +6,7 @@ import pickle
 import jax
 import pytest
 
+from madf_jax.compiler import Costs
 from madf_jax.config.sections import from_config
 from madf_jax.errors import UserError
 from madf_jax.planning import compile as compiling
@@ -31,14 +32,14 @@ def test_the_search_finds_the_largest_that_fits_in_few_trials(capacity, refused_
     assert len(set(tried)) == len(tried)
 
 
-def test_the_search_bears_a_bent_line():
+def test_the_search_finds_the_largest_where_memory_is_not_linear():
     def needed(batch):
         return 10 + batch**1.3
 
     assert largest(needed, 200) == max(batch for batch in range(99) if needed(batch) <= 200)
 
 
-def test_the_search_does_not_creep_where_the_compiler_changes_its_ways():
+def test_the_search_needs_few_trials_where_the_slope_jumps():
     tried = []
 
     def needed(batch):
@@ -54,22 +55,23 @@ def setup_of(**changes):
 
 
 def test_a_plan_is_what_the_compiler_counted():
-    """Here of CPU devices: the compilers for TPUs and GPUs are not in every environment."""
+    """For CPU devices: the compilers for TPUs and GPUs are not in every environment."""
     chip = Chip("slow", flops=2e6, float32_flops=1e6, bandwidth=1e6, memory=10**9)
     plan = make_plan(setup_of(), chip, jax.devices()[:2], batch=3)
-    parts = (plan.arguments, plan.outputs, plan.temporaries, plan.program)
-    assert (plan.devices, plan.batch, plan.needed) == (2, 3, sum(parts))
-    assert min(plan.arguments, plan.temporaries, plan.flop, plan.accessed) > 0
-    assert plan.floor == pytest.approx(max(plan.flop, plan.accessed) / 1e6)
+    costs = plan.costs
+    parts = (costs.arguments, costs.outputs, costs.temporaries, costs.program)
+    assert (plan.devices, plan.batch, costs.memory) == (2, 3, sum(parts))
+    assert min(costs.arguments, costs.temporaries, costs.flop, costs.accessed) > 0
+    assert plan.floor == pytest.approx(max(costs.flop, costs.accessed) / 1e6)
     assert plan.fits
     assert "slow, 2 devices, 3 images on each" in format_plan(plan)
 
 
-def test_bfloat16_has_the_chips_higher_peak():
+def test_bfloat16_has_the_higher_peak_of_the_chip():
     chip = Chip("slow", flops=2e3, float32_flops=1e3, bandwidth=1e12, memory=1)
     setup = setup_of(**{"network.dtype": "bfloat16"})
     plan = make_plan(setup, chip, jax.devices()[:1], batch=1)
-    assert plan.floor == pytest.approx(plan.flop / 2e3)
+    assert plan.floor == pytest.approx(plan.costs.flop / 2e3)
     assert not plan.fits
 
 
@@ -80,13 +82,14 @@ def test_a_batch_that_does_not_divide_is_rounded_up_and_reported(monkeypatch, ca
         made.append(batch)
         if batch > 4:
             raise TooLarge("RESOURCE_EXHAUSTED: too large")
-        return Plan(chip, len(devices), batch, 4 * batch * 10**9, 0, 0, 0, 1e12, 1e9, 0.1, 3.0)
+        costs = Costs(1e12, 1e9, 4 * batch * 10**9, 0, 0, 0, seconds=3.0)
+        return Plan(chip, len(devices), batch, costs, floor=0.1)
 
     monkeypatch.setattr(compiling, "tpu_devices", lambda _: (CHIPS["v5e"], [None] * 4))
     monkeypatch.setattr(compiling, "make_plan", plan)
     assert compiling.compile_step(setup_of(), "v5e:2x2", None, search=True) == 0
     printed = capsys.readouterr().out
-    assert "batch_size 6 does not divide by 4 devices: compiling for 2 a device, 8" in printed
+    assert "batch_size=6 is not divisible by 4 devices: compiling for 2 per device, 8" in printed
     assert "largest batch per device that fits: 4" in printed
     made.clear()
     setup = setup_of(**{"training.accumulate_steps": 3})
@@ -104,6 +107,6 @@ def test_the_sections_reach_the_process_that_compiles():
 
 
 @pytest.mark.parametrize("topology", ["v5e", "v9:2x2", "h100:1x1", "v5e:axb"])
-def test_an_unknown_topology_is_told_with_an_example(topology):
+def test_an_unknown_topology_is_refused_with_an_example(topology):
     with pytest.raises(UserError, match=r"use CHIP:SIDES, like v5e:4x4, with one of v4, v5e, v5p"):
         tpu_devices(topology)
