@@ -1,9 +1,11 @@
 """The command line: `madf-jax COMMAND` or `python -m madf_jax COMMAND`."""
 
 import argparse
+import os
 import signal
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from madf_jax import __version__
 from madf_jax.benchmark.command import add_commands as add_benchmark
@@ -12,6 +14,9 @@ from madf_jax.parity.command import add_commands as add_parity
 from madf_jax.planning.command import add_commands as add_planning
 from madf_jax.terminal import quiet_broken_pipe
 from madf_jax.weights.command import add_commands as add_weights
+
+INTERRUPTED = 128 + signal.SIGINT
+"""The status after Ctrl-C, as of a program that the signal ended."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -29,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 1
         except KeyboardInterrupt:
             print("madf-jax: interrupted", file=sys.stderr)
-            return 128 + signal.SIGINT
+            return INTERRUPTED
 
 
 def _run(argv: Sequence[str] | None) -> int:
@@ -48,5 +53,14 @@ def _run(argv: Sequence[str] | None) -> int:
         return int(args.run(args))
 
 
+def program() -> NoReturn:
+    """Runs a command and ends the process with its status."""
+    status = main()
+    if status == INTERRUPTED:
+        # Threads of JAX may still compute, and Python's own way to end would crash in them.
+        os._exit(status)
+    sys.exit(status)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    program()

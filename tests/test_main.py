@@ -85,6 +85,20 @@ def test_an_interruption_ends_with_one_line_and_130(capsys, monkeypatch):
     assert capsys.readouterr().err == "madf-jax: interrupted\n"
 
 
+@pytest.mark.parametrize(("status", "ended"), [(0, "by Python\n"), (130, "")])
+def test_after_an_interruption_nothing_of_python_runs(status, ended):
+    """Its end would crash in JAX's threads."""
+    program = f"""
+import atexit
+from madf_jax import __main__
+atexit.register(print, "by Python")
+__main__.main = lambda: {status}
+__main__.program()
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (status, ended)
+
+
 @pytest.mark.parametrize(
     ("arguments", "flag"),
     [
