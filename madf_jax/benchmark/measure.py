@@ -1,4 +1,4 @@
-"""What was measured, and how time is: medians of repeated runs, in turn, after a warm-up."""
+"""Measurements, and timing: medians of repeated runs that alternate, after a warm-up."""
 
 import dataclasses
 import math

@@ -1,4 +1,4 @@
-"""The page of numbers: how far this package is from the PyTorch reference, measured here."""
+"""The page of numbers: measured deviations from the PyTorch reference."""
 
 import dataclasses
 import importlib.metadata
@@ -18,26 +18,26 @@ from madf_jax.parity.rule import rule_weights
 from madf_jax.parity.tolerances import FACTOR, TOLERANCES
 
 _PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy")
-_TRUE: tuple[Precision, ...] = ("float64", "float32")
+_COMPARED: tuple[Precision, ...] = ("float64", "float32")
 
 
 @dataclasses.dataclass(frozen=True)
 class _Measured:
-    """What was measured for a case.
+    """What was measured of a case.
 
     Attributes:
         case: the case.
-        rows: of the comparison, by precision.
+        deviations: by precision.
         bfloat16: error of each output.
     """
 
     case: Case
-    rows: dict[Precision, list[Deviation]]
+    deviations: dict[Precision, list[Deviation]]
     bfloat16: list[float]
 
 
 def write_numbers(output: Path, paths: Sequence[Path]) -> None:
-    """Compares every case in float64, float32 and bfloat16, and writes the page in Markdown.
+    """Compares every case in float64, float32 and bfloat16, and writes a page of Markdown.
 
     Raises:
         UserError: a case can't be used or has no salt that its weights were made by, or the page
@@ -54,9 +54,9 @@ def write_numbers(output: Path, paths: Sequence[Path]) -> None:
 
 def _measure(case: Case) -> _Measured:
     weights = rule_weights(case.salt or "", case.depth, case.refinements)
-    rows = {precision: compare_case(case, weights, precision) for precision in _TRUE}
+    deviations = {precision: compare_case(case, weights, precision) for precision in _COMPARED}
     outputs = case.has("eval/out_0")
-    return _Measured(case, rows, output_errors(case, weights, "bfloat16") if outputs else [])
+    return _Measured(case, deviations, output_errors(case, weights, "bfloat16") if outputs else [])
 
 
 def _page(output: Path, measured: Sequence[_Measured]) -> str:
@@ -69,7 +69,7 @@ def _page(output: Path, measured: Sequence[_Measured]) -> str:
         _HEAD.format(command=command, versions=versions, where=where),
         _table(
             ["case", "levels", "refinements", "batch, size", "compared", "left out", "failed"],
-            [_facts(one, precision) for one in measured for precision in _TRUE],
+            [_facts(one, precision) for one in measured for precision in _COMPARED],
         ),
         "\n## Largest relative errors\n",
         _GROUPS.format(factor=f"{FACTOR:g}"),
@@ -86,56 +86,63 @@ def _page(output: Path, measured: Sequence[_Measured]) -> str:
     return "\n".join(parts)
 
 
-_HEAD = """# Numbers against the PyTorch reference
+_HEAD = """# Numbers compared with the PyTorch reference
 
-This page is written by
+This page was written by
 
     {command}
 
 with {versions}, {where}.
 
-The recorded cases hold what the PyTorch reference computed in float64 from weights made by rule.
+The recorded cases hold what the PyTorch reference computed in float64, from weights made by a rule.
+The training steps are taken by the `train_step` that training uses.
 """
 
-_GROUPS = """Each cell is the largest error of its group; the tolerances stand below. In float32 an
-output's tolerance is {factor} times the error that the reference's own float32 has, next table.
+_GROUPS = """Each cell is the largest error of its group. In float32 the tolerance of an output is
+{factor} times the error of the reference's own float32, which the next table shows.
 
-In float64 nothing but the order of sums differs. In float32 gradients jump where a rectifier, a
-maximum or an absolute value changes sides. That is the function, not the program: in float64, too,
-weights moved by float32's rounding change single gradients by up to 7e-3 of their norm, and Adam,
-which divides by the gradient's own size, turns such jumps into whole steps. So the float64 rows say
-whether training is right, the float32 rows what to expect of a run.
+In float64 only the order of sums differs. In float32, gradients jump where a rectifier, a maximum
+or an absolute value changes sides. This is a property of the function, not of the program: in
+float64, perturbing the weights by float32's rounding also changes single gradients by up to 7e-3 of
+their norm, and Adam, which divides by the gradient's own size, turns such jumps into whole steps.
+The float64 rows therefore show whether training is right, the float32 rows what to expect of a run.
 """
 
-_OUTPUTS = """Relative to the recorded float64 outputs in inference mode.
+_OUTPUTS = """Errors relative to the recorded float64 outputs in inference mode.
 """
 
-_BFLOAT16 = """With `network.dtype = "bfloat16"` activations are computed in bfloat16, which keeps 8
-bits of a number: one operation is exact to 0.4 %. Parameters and batch statistics stay in float32.
-The last column above is what that does to the outputs of a network with random weights.
+_BFLOAT16 = """With `network.dtype = "bfloat16"`, activations are computed in bfloat16, which has 8
+significant bits: a single operation is accurate to 0.4 %. Parameters and batch statistics stay in
+float32. The last column of the table above shows the effect on the outputs of a network with random
+weights.
 """
 
 
 def _facts(one: _Measured, precision: Precision) -> list[str]:
-    rows, case = one.rows[precision], one.case
-    left_out = sum(row.error is None for row in rows)
-    failed = sum(not row.passed for row in rows)
+    deviations, case = one.deviations[precision], one.case
+    left_out = sum(d.error is None for d in deviations)
+    failed = sum(not d.passed for d in deviations)
     n, height, width, _ = case.image.shape
     settings = [str(case.depth), str(case.refinements), f"{n}, {height}x{width}"]
-    counts = [str(len(rows) - left_out), str(left_out), str(failed)]
+    counts = [str(len(deviations) - left_out), str(left_out), str(failed)]
     return [f"{case.path.stem} {precision}", *settings, *counts]
 
 
 def _groups(measured: Sequence[_Measured]) -> list[str]:
-    present = {row.group for one in measured for rows in one.rows.values() for row in rows}
+    present = {
+        deviation.group
+        for one in measured
+        for deviations in one.deviations.values()
+        for deviation in deviations
+    }
     return [group for group in TOLERANCES["float64"] if group in present]
 
 
 def _errors(measured: Sequence[_Measured]) -> list[list[str]]:
     groups, table = _groups(measured), []
-    for precision in _TRUE:
+    for precision in _COMPARED:
         for one in measured:
-            found = worst(one.rows[precision])
+            found = worst(one.deviations[precision])
             cells = [_scientific(found[g].error) if g in found else "-" for g in groups]
             table.append([f"{one.case.path.stem} {precision}", *cells])
         limits = [_scientific(TOLERANCES[precision][group]) for group in groups]
@@ -144,9 +151,9 @@ def _errors(measured: Sequence[_Measured]) -> list[list[str]]:
 
 
 def _outputs(one: _Measured) -> list[list[str]]:
-    rows = {
-        precision: [row for row in found if row.group == "output" and "norm" not in row.name]
-        for precision, found in one.rows.items()
+    errors = {
+        precision: [d for d in deviations if d.group == "output" and "norm" not in d.name]
+        for precision, deviations in one.deviations.items()
     }
     return [
         [
@@ -158,7 +165,7 @@ def _outputs(one: _Measured) -> list[list[str]]:
             _scientific(half),
         ]
         for index, (double, single, half) in enumerate(
-            zip(rows["float64"], rows["float32"], one.bfloat16, strict=True)
+            zip(errors["float64"], errors["float32"], one.bfloat16, strict=True)
         )
     ]
 

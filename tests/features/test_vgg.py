@@ -30,7 +30,7 @@ def test_names_and_shapes():
 
 
 def test_features_are_taken_after_pooling_and_relu():
-    """Kernels of one center tap carry the image's first channel through."""
+    """Kernels with a center tap only pass the image's first channel on."""
     params = {}
     for name, (channels_in, channels_out) in CONVOLUTIONS.items():
         kernel = np.zeros((3, 3, channels_in, channels_out), np.float32)
@@ -46,7 +46,7 @@ def test_features_are_taken_after_pooling_and_relu():
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_dtype_is_of_computation(dtype):
+def test_dtype_is_that_of_computation(dtype):
     features = jax.eval_shape(
         lambda: VGG16(dtype=dtype).init_with_output(jax.random.key(0), np.zeros((1, 8, 8, 3)))
     )[0]

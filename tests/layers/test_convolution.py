@@ -100,8 +100,8 @@ def test_float64_on_a_cpu_is_exact_and_uses_no_xla_convolution(kind):
         expected = value_and_gradients(plain, x, kernel, stride, padding)
         for ours, theirs in zip(found, expected, strict=True):
             np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-12)
-        slopes = jax.jit(jax.grad(lambda x, k: convolution(x, k, stride, padding).sum(), (0, 1)))
-        assert "convolution" not in operations(slopes, x, kernel, platform="cpu")
+        gradients = jax.jit(jax.grad(lambda x, k: convolution(x, k, stride, padding).sum(), (0, 1)))
+        assert "convolution" not in operations(gradients, x, kernel, platform="cpu")
 
 
 def operations(function, *arguments, platform):
@@ -114,19 +114,19 @@ def operations(function, *arguments, platform):
 def test_accelerators_get_xla_convolutions_where_a_cpu_gets_matmuls(platform, force):
     force("matmul")
     x, kernel = arguments(KINDS[0])
-    slopes = jax.grad(lambda x, kernel: convolution(x, kernel, 2, 3).sum(), (0, 1))
-    found = operations(slopes, x, kernel, platform=platform)
+    gradients = jax.grad(lambda x, kernel: convolution(x, kernel, 2, 3).sum(), (0, 1))
+    found = operations(gradients, x, kernel, platform=platform)
     assert "convolution" in found
     assert not {"dot_general", "gather"} & found
-    on_cpu = operations(slopes, x, kernel, platform="cpu")
+    on_cpu = operations(gradients, x, kernel, platform="cpu")
     assert {"dot_general", "gather"} <= on_cpu
 
 
 def test_a_kernel_gradient_gathers_no_more_than_its_budget():
     """All columns at once would take 25 MB."""
     x, kernel = jnp.zeros((1, 256, 256, 16)), jnp.zeros((3, 3, 16, 16))
-    slope = jax.jit(lambda x, kernel: jax.vjp(lambda k: convolution(x, k, 1, 1), kernel)[1](x))
-    memory = slope.lower(x, kernel).compile().memory_analysis()
+    gradient = jax.jit(lambda x, kernel: jax.vjp(lambda k: convolution(x, k, 1, 1), kernel)[1](x))
+    memory = gradient.lower(x, kernel).compile().memory_analysis()
     # Two padded arrays of 4 MB, and the budget.
     assert memory.temp_size_in_bytes < 16e6
 
@@ -136,9 +136,9 @@ def test_kernel_gradients_in_bfloat16_are_summed_in_float32(form, force):
     """A sum of 4096 ones in bfloat16 would stop at 256."""
     force(form)
     x, kernel = jnp.ones((1, 64, 64, 1), jnp.bfloat16), jnp.ones((1, 1, 1, 1), jnp.bfloat16)
-    slope = jax.jit(jax.grad(lambda kernel: convolution(x, kernel, 1, 0).sum()))(kernel)
-    assert slope.dtype == jnp.bfloat16
-    assert slope.item() == 4096
+    gradient = jax.jit(jax.grad(lambda kernel: convolution(x, kernel, 1, 0).sum()))(kernel)
+    assert gradient.dtype == jnp.bfloat16
+    assert gradient.item() == 4096
 
 
 @pytest.mark.parametrize("stride", [1, 2])
@@ -148,11 +148,13 @@ def test_input_gradients_in_bfloat16_are_summed_in_float32(stride, force):
     size = 5
     x = jnp.ones((1, 16, 16, 1), jnp.bfloat16)
     kernel = jnp.ones((size, size, 1, 1), jnp.bfloat16).at[0, 0].set(256)
-    slope = jax.jit(jax.grad(lambda x: convolution(x, kernel, stride, 2).sum().astype(jnp.float32)))
+    gradient = jax.jit(
+        jax.grad(lambda x: convolution(x, kernel, stride, 2).sum().astype(jnp.float32))
+    )
     expected = jax.grad(lambda x: plain(x, kernel.astype(jnp.float32), stride, 2).sum())(
         x.astype(jnp.float32)
     )
-    np.testing.assert_allclose(slope(x).astype(jnp.float32), expected, rtol=2**-8)
+    np.testing.assert_allclose(gradient(x).astype(jnp.float32), expected, rtol=2**-8)
 
 
 def scatter_add(x, weight):

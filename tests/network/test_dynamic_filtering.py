@@ -58,11 +58,11 @@ def test_both_forms_have_the_same_gradients():
     features, mask_features, weight, bias = arguments(3)
     inputs = (features, mask_features, *as_kernel(weight, bias, 3))
     with jax.enable_x64(True):
-        slopes = [
+        gradients = [
             jax.jit(jax.grad(lambda *a, f=f: (f(*a) ** 2).sum(), argnums=(0, 1, 2, 3)))(*inputs)
             for f in FORMS.values()
         ]
-    for factored, patches in zip(*slopes, strict=True):
+    for factored, patches in zip(*gradients, strict=True):
         np.testing.assert_allclose(factored, patches, rtol=1e-10, atol=1e-10)
 
 

@@ -1,4 +1,4 @@
-"""The whole network: its interface, what it must not read, what every parameter does."""
+"""The whole network: its interface, what it must not read, and that every parameter matters."""
 
 import functools
 
@@ -111,7 +111,7 @@ def test_every_depth_and_number_of_decoders_builds(make_network, depth, refineme
         ({"refinements": -1}, (1, 8, 8, 3), (1, 8, 8, 1), "refinements -1.*at least 0"),
     ],
 )
-def test_wrong_shapes_are_refused_with_numbers_and_a_fix(
+def test_wrong_shapes_are_refused_with_the_shape_and_a_fix(
     make_network, changes, image, mask, message
 ):
     network = make_network(**changes)
@@ -133,29 +133,29 @@ def infer(case):
     return jax.jit(lambda image, mask: network.apply(variables, image, mask, train=False))
 
 
-def test_the_gradient_with_respect_to_pixels_under_the_hole_is_exactly_zero(case):
+def test_the_gradient_of_pixels_under_the_hole_is_exactly_zero(case):
     network, variables, image, mask = case
 
     @jax.jit
     @jax.grad
-    def slope(image):
+    def gradient(image):
         outputs = network.apply(variables, image, mask, train=False)
         return sum(jnp.sum(output**2) for output in outputs)
 
-    slopes, known = np.asarray(slope(image)), np.broadcast_to(mask == 1, image.shape)
-    assert np.all(slopes[~known] == 0)
-    assert np.mean(slopes[known] != 0) > 0.9
+    gradients, known = np.asarray(gradient(image)), np.broadcast_to(mask == 1, image.shape)
+    assert np.all(gradients[~known] == 0)
+    assert np.mean(gradients[known] != 0) > 0.9
 
 
 @pytest.mark.parametrize("garbage", [np.nan, np.inf, 1e6])
-def test_what_stands_under_the_hole_changes_nothing(case, infer, garbage):
+def test_pixels_under_the_hole_change_nothing(case, infer, garbage):
     _, _, image, mask = case
     clean = infer(image, mask)
     dirty = infer(np.where(mask == 1, image, np.float32(garbage)), mask)
     jax.tree.map(np.testing.assert_array_equal, clean, dirty)
 
 
-def test_any_real_dtype_of_the_mask_gives_the_same(case, infer):
+def test_outputs_do_not_depend_on_the_dtype_of_the_mask(case, infer):
     _, _, image, mask = case
     expected = infer(image, mask)
     found = infer(image, mask.astype(np.float32))
@@ -170,7 +170,7 @@ def test_both_forms_of_filtering_give_the_same_outputs(case, infer, make_network
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
 
 
-def slopes_by_name(case, *, train):
+def gradient_norms(case, *, train):
     """Norms of the gradients of a random projection of all outputs, in float64."""
     network, variables, image, mask = case
     # Batch norm computes in the dtype of storage.
@@ -185,7 +185,7 @@ def slopes_by_name(case, *, train):
 
         @jax.jit
         @jax.grad
-        def slope(params):
+        def gradient(params):
             outputs, _ = network.apply(
                 {**double, "params": params},
                 image.astype(np.float64),
@@ -195,19 +195,21 @@ def slopes_by_name(case, *, train):
             )
             return sum(jnp.sum(p * o) for p, o in zip(projections, outputs, strict=True))
 
-        norms = jax.tree.map(lambda g: float(np.linalg.norm(g)), slope(double["params"]))
+        norms = jax.tree.map(lambda g: float(np.linalg.norm(g)), gradient(double["params"]))
     return by_name(norms)
 
 
-def test_every_parameter_moves_an_output(case):
-    norms = slopes_by_name(case, train=False)
+def test_every_parameter_changes_an_output(case):
+    norms = gradient_norms(case, train=False)
     assert not {name for name, norm in norms.items() if norm < 1e-6}
 
 
-def test_in_training_only_biases_before_a_batch_norm_are_dead(case, make_network, make_variables):
-    """The batch's mean, which batch norm takes away, holds such a bias whole."""
+def test_in_training_only_biases_before_a_batch_norm_have_no_gradient(
+    case, make_network, make_variables
+):
+    """Batch norm subtracts the batch's mean, and with it such a bias."""
     network = make_network(refinements=1)
-    norms = slopes_by_name((network, make_variables(network), *case[2:]), train=True)
+    norms = gradient_norms((network, make_variables(network), *case[2:]), train=True)
     dead = {name for name, norm in norms.items() if norm < 1e-10}
     assert dead == {
         f"{decoder}/level_{level}/up/bias"
@@ -216,7 +218,7 @@ def test_in_training_only_biases_before_a_batch_norm_are_dead(case, make_network
     }
 
 
-def test_bfloat16_keeps_storage_in_float32_and_outputs_close(case, infer, make_network):
+def test_bfloat16_keeps_parameters_in_float32_and_outputs_close(case, infer, make_network):
     _, variables, image, mask = case
     low = make_network(dtype=jnp.bfloat16)
     outputs, updates = jax.jit(
@@ -233,7 +235,7 @@ def test_bfloat16_keeps_storage_in_float32_and_outputs_close(case, infer, make_n
 
 
 @pytest.mark.slow
-def test_a_fresh_network_starts_and_stays_in_a_sane_range(make_batch):
+def test_a_fresh_network_has_outputs_of_order_one_and_learns(make_batch):
     network = MADF(
         depth=4,
         widths=(4, 8, 16, 32),
@@ -276,8 +278,8 @@ def test_a_fresh_network_starts_and_stays_in_a_sane_range(make_batch):
 
 
 @pytest.fixture(scope="module")
-def slopes(make_network, make_variables, make_batch):
-    """The compiled slope, its argument, and how many parts of it are computed anew."""
+def gradients(make_network, make_variables, make_batch):
+    """The compiled gradient, its argument, and how many parts of it are rematerialized."""
     image, mask = make_batch()
     image = normalize(image)
 
@@ -292,25 +294,27 @@ def slopes(make_network, make_variables, make_batch):
             )
             return sum(jnp.abs(output).mean() for output in outputs), updates
 
-        slope = jax.grad(loss, has_aux=True)
-        program = jax.make_jaxpr(slope)(variables["params"])
-        again = [equation for equation in program.jaxpr.eqns if equation.primitive.name == "remat2"]
-        return jax.jit(slope), variables["params"], len(again)
+        gradient = jax.grad(loss, has_aux=True)
+        program = jax.make_jaxpr(gradient)(variables["params"])
+        rematerialized = [
+            equation for equation in program.jaxpr.eqns if equation.primitive.name == "remat2"
+        ]
+        return jax.jit(gradient), variables["params"], len(rematerialized)
 
     return differentiate
 
 
-def test_rematerialization_changes_no_number(slopes):
-    (slope, params, _), (plain_slope, _, _) = slopes("everything"), slopes("none")
+def test_rematerialization_does_not_change_gradients(gradients):
+    (gradient, params, _), (plain_gradient, _, _) = gradients("everything"), gradients("none")
     for found, expected in zip(
-        jax.tree.leaves(slope(params)), jax.tree.leaves(plain_slope(params)), strict=True
+        jax.tree.leaves(gradient(params)), jax.tree.leaves(plain_gradient(params)), strict=True
     ):
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
 
 
-def test_rematerialization_covers_the_levels_that_it_names(slopes):
+def test_rematerialization_covers_the_named_levels(gradients):
     """At depth 3 with one refinement: 3 + 2 levels of decoders and 3 of the encoder."""
-    counts = {remat: slopes(remat)[2] for remat in ("none", "decoders", "everything")}
+    counts = {remat: gradients(remat)[2] for remat in ("none", "decoders", "everything")}
     assert counts == {"none": 0, "decoders": 5, "everything": 8}
 
 

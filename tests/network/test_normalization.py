@@ -112,7 +112,7 @@ def test_per_device_statistics_are_each_shards_own(on_four_devices, x):
 
 
 def test_pointwise_norm_in_closed_form():
-    """With kernels of a center tap only, each point can be worked out by hand."""
+    """Kernels with a center tap only: each pixel can be computed by hand."""
     generator = np.random.default_rng(1)
     x = generator.standard_normal((2, 4, 4, 3)).astype(np.float32)
     guide = generator.standard_normal((2, 4, 4, 2)).astype(np.float32)

@@ -18,7 +18,7 @@ def test_normalize_in_closed_form():
     np.testing.assert_allclose(normalize(image), expected, rtol=1e-6)
 
 
-def test_denormalize_clips_to_what_a_file_holds():
+def test_denormalize_clips_to_8_bits():
     image = np.asarray([[-100.0, 0.0, 100.0]], np.float32)
     np.testing.assert_array_equal(denormalize(image), [[0, round(0.456 * 255), 255]])
 

@@ -106,8 +106,8 @@ def test_the_total_is_the_weighted_sum_in_closed_form(case):
 def test_which_output_gets_the_style_gradient(case, indexing, reached):
     outputs, image, mask = case
     objective = Objective(**{**OFF, "style": 1.0}, style_indexing=indexing)
-    slopes = jax.grad(lambda o: total_loss(objective, o, image, mask, features)[0])(outputs[:3])
-    assert [bool(np.any(slope)) for slope in slopes] == reached
+    gradients = jax.grad(lambda o: total_loss(objective, o, image, mask, features)[0])(outputs[:3])
+    assert [bool(np.any(gradient)) for gradient in gradients] == reached
 
 
 def test_release_indexing_takes_the_style_of_output_1(case):

@@ -21,7 +21,7 @@ def test_means_are_over_all_elements():
     assert terms.hole(image - 2, image, mask) == 1
 
 
-def test_valid_and_hole_part_the_absolute_error(case):
+def test_valid_and_hole_split_the_absolute_error(case):
     output, image, mask = case
     known = np.broadcast_to(mask == 1, image.shape)
     error = np.abs(output - image)
@@ -34,7 +34,7 @@ def test_valid_and_hole_part_the_absolute_error(case):
 
 
 def test_total_variation_by_hand():
-    """A slope of 3 to the right and 5 downwards."""
+    """A ramp that rises by 3 to the right and by 5 downwards."""
     rows, columns = np.mgrid[:4, :6].astype(np.float32)
     image = np.broadcast_to((5 * rows + 3 * columns)[None, :, :, None], (2, 4, 6, 3))
     assert terms.total_variation(image) == 8
