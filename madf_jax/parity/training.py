@@ -17,7 +17,7 @@ import optax
 from madf_jax.features.vgg import VGG16
 from madf_jax.parity.computed import Model
 from madf_jax.state.optimizer import OptimizerOptions, make_optimizer
-from madf_jax.state.train_state import AXIS, begin
+from madf_jax.state.train_state import AXIS, TrainState
 from madf_jax.training.parallel import data_mesh, parallelize, replicated
 from madf_jax.training.step import train_step
 
@@ -64,7 +64,7 @@ def take_steps(model: Model, steps: int, devices: Sequence[jax.Device]) -> Itera
     )
     # Copies: the step donates its state, and the model keeps its variables.
     start = jax.jit(
-        lambda variables: begin(jax.tree.map(jnp.copy, variables), tx, keep_ema=False),
+        lambda variables: TrainState.create(jax.tree.map(jnp.copy, variables), tx, keep_ema=False),
         out_shardings=replicated(mesh),
     )
     state = start(model.variables)

@@ -100,7 +100,9 @@ def test_another_reference_is_reported_in_one_line(checkout, weights, capsys, ch
 
 
 @pytest.mark.torch
-def test_a_wrong_size_and_a_directory_without_a_generator_are_refused(checkout, weights, tmp_path, capsys):
+def test_a_wrong_size_and_a_directory_without_a_generator_are_refused(
+    checkout, weights, tmp_path, capsys
+):
     pytest.importorskip("torch")
     assert compare(checkout, weights, "--size", 20) == 1
     assert "multiple of 8" in capsys.readouterr().err
