@@ -6,7 +6,14 @@ from pathlib import Path
 import pytest
 
 from madf_jax.errors import UserError, escape
-from madf_jax.files import local_path, read_json, require_regular_file, system_errors
+from madf_jax.files import (
+    local_path,
+    prepare_target,
+    read_json,
+    require_directory,
+    require_regular_file,
+    system_errors,
+)
 
 ROOT = Path(__file__).parents[1]
 
@@ -75,3 +82,36 @@ def test_what_is_not_json_of_a_size_to_read_is_refused_by_name(tmp_path, content
 def test_json_is_read(tmp_path):
     (tmp_path / "x.json").write_text('{"a": [1, "\u00e9"]}')
     assert read_json(tmp_path / "x.json") == {"a": [1, "é"]}
+
+
+def test_a_directory_is_required(tmp_path):
+    require_directory(tmp_path)
+    (tmp_path / "file").touch()
+    for name, message in [("file", "is not a directory"), ("none", "there is no such file or")]:
+        with pytest.raises(UserError, match=f"--reference=.*{name}: {message}"):
+            require_directory(tmp_path / name, "--reference")
+
+
+def test_a_place_that_a_file_can_be_written_to_is_prepared(tmp_path):
+    prepare_target(tmp_path / "new" / "o.json", "--json")
+    assert list((tmp_path / "new").iterdir()) == []
+    (tmp_path / "old").write_text("kept")
+    prepare_target(tmp_path / "old", "--json")
+    assert (tmp_path / "old").read_text() == "kept"
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("folder", "is a directory; give another name"),
+        ("fifo", "is not a regular file; give another name"),
+        ("x" * 253, "File name too long"),  # with what a temporary file's name has more
+        ("file/o.json", "can't be made"),
+    ],
+)
+def test_a_place_that_a_file_can_not_be_written_to_is_refused(tmp_path, name, message):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    os.mkfifo(tmp_path / "fifo")
+    with pytest.raises(UserError, match=f"--json=.*{message}"):
+        prepare_target(tmp_path / name, "--json")
