@@ -36,7 +36,7 @@ install: $(VENV)/.installed
 
 quickstart: install
 	$(BIN)/python train.py --config=configs/quickstart.py --workdir=runs/quickstart
-	$(BIN)/python eval.py --config=configs/quickstart.py --workdir=runs/quickstart
+	$(BIN)/python eval.py --workdir=runs/quickstart
 
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile

@@ -25,7 +25,7 @@ def peak_resident() -> int:
     status = Path("/proc/self/status")  # Linux's
     text = status.read_text() if status.exists() else ""
     if found := re.search(r"VmHWM:\s+(\d+) kB", text):
-        # Unlike what getrusage tells, this does not begin with the memory of the parent process.
+        # Unlike getrusage, this does not begin with the memory of the parent process.
         return 1024 * int(found[1])
     # macOS counts in bytes, others in units of 1024.
     unit = 1 if sys.platform == "darwin" else 1024

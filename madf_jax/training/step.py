@@ -96,7 +96,7 @@ def train_step(
     def skip(state: TrainState) -> TrainState:
         return state.replace(skipped=state.skipped + 1, skipped_in_row=state.skipped_in_row + 1)
 
-    # The condition also tells XLA that nobody reads the old parameters any more, so they are
+    # With the condition XLA also knows that nobody reads the old parameters any more, so they are
     # updated in place.
     state = lax.cond(jnp.isfinite(norm), update, skip, state)
     metrics = {
