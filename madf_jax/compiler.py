@@ -1,11 +1,14 @@
-"""Compiling a program, and the work and memory that XLA's compiler counts for it."""
+"""Compiling programs: the work and memory that XLA counts for one, and a cache for later starts."""
 
+import contextlib
 import dataclasses
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import jax
+from jax.experimental.compilation_cache import compilation_cache
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,3 +65,33 @@ def compile_counted(
     return compiled, Costs(
         work.get("flops", 0.0), work.get("bytes accessed", 0.0), *counts, seconds=seconds
     )
+
+
+@contextlib.contextmanager
+def persistent_compilation_cache(directory: Path | None) -> Iterator[None]:
+    """Keeps what is compiled meanwhile in a directory, and looks for it there first.
+
+    Args:
+        directory: made if need be; it may be moved or copied. None leaves JAX's own settings as
+            they are.
+    """
+    if directory is None:
+        yield
+        return
+    settings = {
+        "jax_compilation_cache_dir": str(directory.absolute()),
+        "jax_persistent_cache_min_compile_time_secs": 1.0,
+        "jax_persistent_cache_min_entry_size_bytes": -1,
+        # Else caches of XLA lie in the directory, too, and its path becomes a part of every key.
+        "jax_persistent_cache_enable_xla_caches": None,
+    }
+    before = {name: getattr(jax.config, name) for name in settings}
+    for name, value in settings.items():
+        jax.config.update(name, value)
+    compilation_cache.reset_cache()
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            jax.config.update(name, value)
+        compilation_cache.reset_cache()

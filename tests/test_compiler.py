@@ -1,9 +1,12 @@
-"""What the compiler counts, for programs whose costs are known."""
+"""What the compiler counts, for programs whose costs are known; programs kept for later starts."""
+
+import shutil
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from madf_jax.compiler import compile_counted
+from madf_jax.compiler import compile_counted, persistent_compilation_cache
 
 SIDE = 64
 BYTES = 4 * SIDE**2
@@ -24,3 +27,29 @@ def test_a_result_in_the_memory_of_an_argument_is_not_counted():
     double = jax.jit(lambda a: 2 * a, donate_argnums=0)
     _, costs = compile_counted(lambda: double.lower(jnp.ones((SIDE, SIDE))))
     assert (costs.arguments, costs.outputs) == (BYTES, 0)
+
+
+def compile_small(directory):
+    """Compiles a program as a new process would, with a cache in `directory`."""
+    jax.clear_caches()
+    with persistent_compilation_cache(directory):
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+        jax.jit(lambda x: x * 3 + 1)(np.ones(3))
+
+
+def test_programs_are_kept_only_where_and_while_asked(tmp_path):
+    before = jax.config.jax_compilation_cache_dir
+    with persistent_compilation_cache(None):
+        assert jax.config.jax_compilation_cache_dir == before
+    compile_small(tmp_path / "compiled")
+    assert jax.config.jax_compilation_cache_dir == before
+    assert any((tmp_path / "compiled").iterdir())
+
+
+def test_a_copied_cache_is_used(tmp_path):
+    compile_small(tmp_path / "one")
+    shutil.copytree(tmp_path / "one", tmp_path / "two")
+    before = sorted(path.name for path in (tmp_path / "two").glob("*-cache"))
+    assert before
+    compile_small(tmp_path / "two")
+    assert sorted(path.name for path in (tmp_path / "two").glob("*-cache")) == before

@@ -13,6 +13,7 @@ from clu import parameter_overview
 from madf_jax.checkpoints.manager import Checkpoints
 from madf_jax.checkpoints.ownership import exclusive
 from madf_jax.checkpoints.reading import Restored
+from madf_jax.compiler import persistent_compilation_cache
 from madf_jax.config.identity import describe_job
 from madf_jax.config.run_config import write_run_config
 from madf_jax.config.sections import Setup
@@ -26,12 +27,7 @@ from madf_jax.training.metric_logger import MetricLogger
 from madf_jax.training.parallel import data_mesh, replicated
 from madf_jax.training.periodic_actions import PeriodicActions
 from madf_jax.training.profile import Profile
-from madf_jax.training.program import (
-    Program,
-    compile_step,
-    make_program,
-    persistent_compilation_cache,
-)
+from madf_jax.training.program import Program, compile_step, make_program
 from madf_jax.training.signals import StopSignals
 from madf_jax.training.tensorboard import TensorBoardWriter
 from madf_jax.training.warm_start import warm_start

@@ -2,16 +2,12 @@
 
 import dataclasses
 import functools
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 import optax
 from absl import logging
-from jax.experimental.compilation_cache import compilation_cache
 from jax.sharding import Mesh
 
 from madf_jax.compiler import compile_counted
@@ -108,33 +104,3 @@ def compile_step(program: Program) -> Any:
         costs.temporaries / 1e6,
     )
     return compiled
-
-
-@contextmanager
-def persistent_compilation_cache(directory: Path | None) -> Iterator[None]:
-    """Keeps what is compiled meanwhile in a directory, and looks for it there first.
-
-    Args:
-        directory: made if need be; it may be moved or copied. None leaves JAX's own settings as
-            they are.
-    """
-    if directory is None:
-        yield
-        return
-    settings = {
-        "jax_compilation_cache_dir": str(directory.absolute()),
-        "jax_persistent_cache_min_compile_time_secs": 1.0,
-        "jax_persistent_cache_min_entry_size_bytes": -1,
-        # Else caches of XLA lie in the directory, too, and its path becomes a part of every key.
-        "jax_persistent_cache_enable_xla_caches": None,
-    }
-    before = {name: getattr(jax.config, name) for name in settings}
-    for name, value in settings.items():
-        jax.config.update(name, value)
-    compilation_cache.reset_cache()
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            jax.config.update(name, value)
-        compilation_cache.reset_cache()
