@@ -95,12 +95,17 @@ def read_mask_file(file: Path | BinaryIO, name: str | None = None) -> MaskFile:
     """
     with opened(file, name) as image, DECODING.hold(working_bytes(image)):
         image = decode(image)
-        found = _read(image)
+        found = read_mask_image(image)
         upright = turn_upright(found.white, orientation(image))
         return dataclasses.replace(found, white=np.ascontiguousarray(upright))
 
 
-def _read(image: Image.Image) -> MaskFile:
+def read_mask_image(image: Image.Image) -> MaskFile:
+    """`read_mask_file` of an image in memory, as its pixels are stored.
+
+    Raises:
+        ImageError: what is black and white can't be known.
+    """
     if image.mode == "F" or image.mode.startswith("I"):
         return _from_numbers(np.asarray(image))
     if image.has_transparency_data:
