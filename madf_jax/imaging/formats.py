@@ -1,0 +1,27 @@
+"""The formats of image files, by suffix."""
+
+from pathlib import Path
+
+from madf_jax.errors import UserError
+
+FORMATS = {
+    ".png": "PNG",
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".jfif": "JPEG",
+    ".webp": "WEBP",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+    ".bmp": "BMP",
+}
+
+
+def format_of(path: Path) -> str:
+    """The format that a file's suffix names.
+
+    Raises:
+        UserError: none that can be written.
+    """
+    if found := FORMATS.get(path.suffix.lower()):
+        return found
+    raise UserError(f"{path}: the suffix names no image format; use one of {', '.join(FORMATS)}")
