@@ -1,0 +1,105 @@
+"""The network as compiled programs, one for each shape of a batch."""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from madf_jax.compiler import Costs, compile_counted, persistent_compilation_cache
+from madf_jax.errors import UserError
+from madf_jax.network import MADF, normalize
+from madf_jax.network.pixels import IMAGENET_MEAN, IMAGENET_STD
+
+Shape = tuple[int, int, int]
+
+
+class CompiledNetwork:
+    """The last output of the cascade for batches on the host; compiles when a shape is new.
+
+    Args:
+        network: whose output it is.
+        variables: `{'params', 'batch_stats'}`, moved to the default device.
+        cache: a directory that keeps programs for later processes.
+
+    Attributes:
+        multiple: of which sides must be, in pixels.
+    """
+
+    def __init__(
+        self, network: MADF, variables: Mapping[str, Any], cache: Path | None = None
+    ) -> None:
+        self.multiple = 2**network.depth
+        self._variables = jax.device_put(dict(variables))
+        self._cache = cache
+        self._programs: dict[Shape, tuple[jax.stages.Compiled, Costs]] = {}
+
+        @jax.jit
+        def output(variables: Any, image: jax.Array, mask: jax.Array) -> jax.Array:
+            last = network.apply(variables, normalize(image), mask, train=False)[-1]
+            mean, std = (jnp.asarray(value, jnp.float32) for value in (IMAGENET_MEAN, IMAGENET_STD))
+            return jnp.clip(last.astype(jnp.float32) * std + mean, 0.0, 1.0) * 255.0
+
+        self._output = output
+
+    def __call__(self, image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+        """Runs the network.
+
+        Args:
+            image: (N, H, W, 3), float32 in [0, 255], RGB; pixels under holes are not read. H and W
+                are multiples of `multiple`.
+            mask: (N, H, W, 1), uint8, 1 = known, 0 = hole.
+
+        Returns:
+            (N, H, W, 3), float32 in [0, 255], not rounded; known pixels are the network's too.
+
+        Raises:
+            UserError: the device has not enough memory.
+        """
+        try:
+            program, _ = self._compiled(image.shape[:3])
+            return np.asarray(program(self._variables, image, mask))
+        except jax.errors.JaxRuntimeError as error:
+            if "RESOURCE_EXHAUSTED" not in str(error):
+                raise
+            size = "x".join(map(str, image.shape[:3]))
+            raise UserError(
+                f"the device has not enough memory for {size} pixels; lower the memory limit"
+            ) from None
+
+    def compile(self, shape: Shape) -> None:
+        """Compiles ahead for batches of a shape (N, H, W)."""
+        self._compiled(shape)
+
+    def working_bytes(self, shape: Shape) -> float:
+        """Memory that a call for batches of a shape (N, H, W) takes besides the weights.
+
+        By the compiler for what is compiled, in proportion for other shapes; the first one asked
+        about is compiled for it.
+        """
+        if not self._programs or shape in self._programs:
+            return _bytes(self._compiled(shape)[1])
+        per_pixel = [_bytes(costs) / math.prod(of) for of, (_, costs) in self._programs.items()]
+        return max(per_pixel) * math.prod(shape)
+
+    @property
+    def shapes(self) -> tuple[Shape, ...]:
+        """What has been compiled so far, in that order."""
+        return tuple(self._programs)
+
+    def _compiled(self, shape: Shape) -> tuple[jax.stages.Compiled, Costs]:
+        if shape not in self._programs:
+            image = jax.ShapeDtypeStruct((*shape, 3), np.float32)
+            mask = jax.ShapeDtypeStruct((*shape, 1), np.uint8)
+            with persistent_compilation_cache(self._cache):
+                self._programs[shape] = compile_counted(
+                    lambda: self._output.lower(self._variables, image, mask)
+                )
+        return self._programs[shape]
+
+
+def _bytes(costs: Costs) -> int:
+    return costs.temporaries + costs.outputs
