@@ -15,7 +15,7 @@ from madf_jax.errors import escape
 
 Subparsers = argparse._SubParsersAction  # argparse has no public name for it
 
-_TALKATIVE = ("orbax", "xla_bridge", "compilation_cache")
+_TALKATIVE = ("orbax", "jax/_src")
 # Orbax warns of each checkpoint without a validation, and of one that is only to be read.
 _IDLE = ("did not provide metrics", "read_only=True", "directory is read only")
 
@@ -24,7 +24,7 @@ def show_own_lines() -> None:
     """Shows information of this package and of clu, warnings of everybody."""
     logging.use_absl_handler()
     logging.set_verbosity(logging.INFO)
-    # Orbax logs fifty lines for each checkpoint, jax one for each backend that is not there.
+    # Orbax logs fifty lines for each checkpoint, JAX one for each backend that is not there.
     logging.get_absl_handler().addFilter(_is_shown)
     logging.get_absl_handler().addFilter(_escape_arguments)
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import BinaryIO, Self
 
 from tests.narrow import NARROW
 
@@ -18,36 +19,81 @@ SETTINGS = {
     "training.checkpoint_every": 4,
     "training.validate_every": 1_000_000,
     "training.images_every": 1_000_000,
-    "training.process_timeout": 10,
+    "training.process_timeout": 100,
 }
 BEGUN = re.compile(r"Resuming from step (\d+)|heartbeat: step 5 of")
-PATIENCE = 900.0
+PATIENCE = 1800.0
+"""Seconds after which something that should have happened has not: generous, machines are busy."""
 
 
 @dataclasses.dataclass
 class Job:
     """A training in `workdir` on so many processes, started again and again.
 
+    A context manager: leaving it kills what still runs.
+
     Attributes:
         workdir: of the run; logs of all starts lie beside it.
+        compiled: directory of compiled programs, shared by jobs.
         changes: to `SETTINGS`, by key.
         processes: of the job.
-        compiled: directory of compiled programs, shared by jobs.
+        workdirs: other working directories, by process.
+        program: what is started in each process, before the flags.
     """
 
     workdir: Path
     compiled: Path
     changes: dict[str, object] = dataclasses.field(default_factory=dict)
     processes: int = 1
+    workdirs: dict[int, Path] = dataclasses.field(default_factory=dict)
+    program: tuple[str, ...] = ("train.py",)
     starts: int = 0
     running: list[subprocess.Popen] = dataclasses.field(default_factory=list)
+
+    def __enter__(self) -> Self:
+        """Itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Kills what still runs."""
+        for process in self.running:
+            process.kill()
+            process.wait()
 
     def start(self) -> None:
         """Starts all processes."""
         self.starts += 1
-        flags = [f"--config.{key}={value}" for key, value in {**SETTINGS, **self.changes}.items()]
+        self.workdir.parent.mkdir(parents=True, exist_ok=True)
         port = free_port()
-        environment = {
+        self.running = []
+        for index in range(self.processes):
+            with self.log(index).open("wb") as log:
+                self.running.append(self.popen(index, port, log))
+
+    def popen(self, index: int, port: int, log: BinaryIO) -> subprocess.Popen:
+        """Starts process `index`, which writes to `log`."""
+        return subprocess.Popen(
+            [sys.executable, *self.program, *self._flags(index, port)],
+            cwd=ROOT,
+            env=self._environment(),
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+
+    def _flags(self, index: int, port: int) -> list[str]:
+        changes = {**SETTINGS, **self.changes}
+        flags = [
+            "--config=configs/quickstart.py",
+            f"--workdir={self.workdirs.get(index, self.workdir)}",
+            *(f"--config.{key}={value}" for key, value in changes.items()),
+        ]
+        if self.processes == 1:
+            return flags
+        job = [f"--coordinator=localhost:{port}", f"--num_processes={self.processes}"]
+        return [*flags, *job, f"--process_id={index}"]
+
+    def _environment(self) -> dict[str, str]:
+        return {
             **os.environ,
             "JAX_PLATFORMS": "cpu",
             "JAX_NUM_CPU_DEVICES": "1",
@@ -56,59 +102,45 @@ class Job:
             "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
             "XLA_FLAGS": "--xla_backend_optimization_level=0",
         }
-        self.running = []
-        for index in range(self.processes):
-            more = [f"--coordinator=localhost:{port}", f"--num_processes={self.processes}"]
-            more = [*more, f"--process_id={index}"] if self.processes > 1 else []
-            with self.log(index).open("w") as log:
-                self.running.append(
-                    subprocess.Popen(
-                        [
-                            *(sys.executable, "train.py", "--config=configs/quickstart.py"),
-                            *(f"--workdir={self.workdir}", *flags, *more),
-                        ],
-                        cwd=ROOT,
-                        env=environment,
-                        stdout=log,
-                        stderr=subprocess.STDOUT,
-                    )
-                )
 
     def log(self, index: int = 0) -> Path:
         """What process `index` wrote since the last start."""
         return self.workdir.with_name(f"{self.workdir.name}.start{self.starts}.{index}.log")
 
-    def wait(self, patience: float = PATIENCE) -> list[int]:
+    def text(self, index: int = 0) -> str:
+        """The content of that file."""
+        return self.log(index).read_text(errors="replace")
+
+    def wait(self) -> list[int]:
         """Waits for the end of all processes; their exit statuses."""
-        return [process.wait(patience) for process in self.running]
+        return [process.wait(PATIENCE) for process in self.running]
 
     def finish(self) -> None:
         """Starts and waits for the end of the run; a status other than 0 is an error."""
         self.start()
         statuses = self.wait()
-        assert statuses == [0] * self.processes, self.log().read_text()[-3000:]
+        assert statuses == [0] * self.processes, self.text()[-3000:]
 
     def kill(self, index: int = 0) -> None:
         """Kills a process at once, `kill -9`."""
         self.running[index].send_signal(signal.SIGKILL)
         self.running[index].wait(PATIENCE)
 
-    def await_text(self, pattern: re.Pattern[str]) -> re.Match[str] | None:
-        """Waits until process 0 wrote something; None if it ended without."""
+    def await_text(self, pattern: re.Pattern[str] | str, index: int = 0) -> re.Match[str] | None:
+        """Waits until a process wrote something; None if it ended without."""
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
-            ended = self.running[0].poll() is not None
-            if found := pattern.search(self.log().read_text()):
+            ended = self.running[index].poll() is not None
+            if found := re.search(pattern, self.text(index)):
                 return found
             if ended:
                 return None
             time.sleep(0.02)
-        raise TimeoutError(f"{pattern.pattern} did not come: {self.log().read_text()[-2000:]}")
+        raise TimeoutError(f"{pattern} did not come: {self.text(index)[-2000:]}")
 
-    def await_save(self, patience: float) -> bool:
-        """Waits for a save to begin; whether one did."""
-        end = time.monotonic() + patience
-        while time.monotonic() < end and self.running[0].poll() is None:
+    def await_save(self) -> bool:
+        """Waits for a save to begin; False if the job ended before."""
+        while self.running[0].poll() is None:
             if self.unfinished():
                 return True
             time.sleep(0.001)
@@ -116,12 +148,17 @@ class Job:
 
     def unfinished(self) -> list[Path]:
         """Checkpoints that were begun and not ended."""
-        return list((self.workdir / "checkpoints").glob("*orbax-checkpoint-tmp*"))
+        directory = self.workdir / "checkpoints"
+        if not directory.is_dir():
+            return []
+        return [path for path in directory.iterdir() if "orbax-checkpoint-tmp" in path.name]
 
     def steps(self) -> list[int]:
         """Steps of the finished checkpoints."""
         directory = self.workdir / "checkpoints"
-        return sorted(int(path.name) for path in directory.glob("*") if path.name.isdecimal())
+        if not directory.is_dir():
+            return []
+        return sorted(int(path.name) for path in directory.iterdir() if path.name.isdecimal())
 
 
 def free_port() -> int:

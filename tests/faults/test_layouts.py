@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.faults.jobs import free_port
+from tests.faults.jobs import PATIENCE, free_port
 
+pytestmark = pytest.mark.slow
 SCRIPT = Path(__file__).with_name("layout.py")
 # Processes, and devices of each: the ways that are trained there.
 LAYOUTS = {
@@ -38,7 +39,11 @@ def ends(tmp_path_factory):
             subprocess.Popen([*arguments, str(index), str(out), *ways], env=environment)
             for index in range(processes)
         ]
-        assert [process.wait(300) for process in running] == [0] * processes
+        try:
+            assert [process.wait(PATIENCE) for process in running] == [0] * processes
+        finally:
+            for process in running:
+                process.kill()
         for name, leaf in np.load(out).items():
             way, _, name = name.partition("/")
             found.setdefault((processes, devices, way), {})[name] = leaf.astype(np.float64)
@@ -57,7 +62,6 @@ def largest_difference(one, other):
     return max(found)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("layout", [(1, 4), (2, 2), (4, 1)])
 @pytest.mark.parametrize(("way", "tolerance"), [("SGD", 1e-5), ("Adam", 1e-9)])
 def test_every_layout_equals_one_device(ends, layout, way, tolerance):
@@ -66,7 +70,6 @@ def test_every_layout_equals_one_device(ends, layout, way, tolerance):
     assert difference < tolerance
 
 
-@pytest.mark.slow
 def test_statistics_of_each_device_are_equal_where_devices_have_the_same_share(ends):
     per_device = ends[1, 4, "SGD per device"]
     difference = largest_difference(ends[2, 2, "SGD per device"], per_device)

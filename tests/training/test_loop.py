@@ -16,6 +16,7 @@ from madf_jax.config.sections import from_config
 from madf_jax.errors import UserError
 from madf_jax.training import inputs, loop
 from madf_jax.training.feed import NoBatch
+from madf_jax.training.inputs import read_inputs
 from madf_jax.training.parallel import data_mesh
 from madf_jax.training.program import make_program
 from madf_jax.training.signals import StopSignals
@@ -139,20 +140,21 @@ def test_weights_load_whatever_their_optimizer_left(make_variables, tmp_path):
     path = tmp_path / "w.npz"
     content = to_our_names(Weights(network, **make_variables(network)))
     write_tensors(path, {**content, "adam/count": np.asarray(-1)})
-    setup = from_config(shrunk(**{"init.weights": str(path)}))
+    program = make_program(from_config(shrunk(**{"init.weights": str(path)})), data_mesh())
     with pytest.raises(UserError, match=r"w\.npz: .* or --config\.init\.optimizer=False"):
-        loop._first_weights(setup)
+        read_inputs(program, tmp_path / "run")
     setup = from_config(shrunk(**{"init.weights": str(path), "init.optimizer": False}))
-    assert loop._first_weights(setup).adam is None
+    assert read_inputs(make_program(setup, data_mesh()), tmp_path / "run").weights.adam is None
 
 
 def test_a_run_starts_from_converted_weights(whole_run, tmp_path):
     state = last_state(shrunk(), whole_run).state
     network = from_config(shrunk()).network
     save(tmp_path / "w.npz", Weights(network, state.params, state.batch_stats))
-    changes = {"training.steps": 1, "optimizer.learning_rate": 1e-12}
-    config = shrunk(**changes, **{"init.weights": str(tmp_path / "w.npz")})
-    loop.train(from_config(config), tmp_path / "run")
+    config = shrunk(**{"init.weights": str(tmp_path / "w.npz")})
+    stop = StopSignals()
+    stop.asked = True  # after the first step, whose learning rate is 0
+    assert not loop.train(from_config(config), tmp_path / "run", stop)
     after = last_state(config, tmp_path / "run").state
     assert after.step == 1
     for given, kept in zip(
