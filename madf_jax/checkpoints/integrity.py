@@ -1,4 +1,7 @@
-"""Whether the arrays of a checkpoint are those that were saved: names, shapes and checksums."""
+"""Names, shapes and checksums of the arrays of a checkpoint.
+
+`manager` and `reading` compare them with those that were saved, which is where damage is noticed.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,7 +1,12 @@
 """Weights in files and runs: one entry point to read them, one to write them.
 
-`load` reads every kind there is, `save` writes the kind that a path names, `Weights` is what they
-return and take. They are imported when they are used, since they need jax.
+`load` reads every kind there is, `save` writes the kind that a path's suffix names, `Weights` is
+the object that both use. They are imported when they are used, since they need jax.
+
+From the outside in: `entry` chooses between `run_directory` and `weight_files`; `tensor_files`
+(`npz`, `torch_files`) reads names and arrays; `own_format` or `reference_format` makes `Weights`
+(`model`) of them, with `description` for the network and `names`, `table` and `layouts` for what a
+tensor of the PyTorch reference is here.
 """
 
 from __future__ import annotations
