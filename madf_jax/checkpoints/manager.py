@@ -103,14 +103,14 @@ class Checkpoints:
             if isinstance(error, jax.errors.JaxRuntimeError) and jax.process_count() > 1:
                 raise  # another process has gone
             steps = saved_steps(self._directory.parent)
-            whole = f"the last whole one is step {max(steps)}" if steps else "there is none yet"
+            intact = f"the last intact one is step {max(steps)}" if steps else "there is none yet"
             remedy = "make room or fix the directory, and start again"
             if jax.process_count() > 1:
                 # A partner that is lost during a save is not always a JaxRuntimeError.
                 remedy = f"if another process has ended, start all of them again; else {remedy}"
             raise UserError(
                 f"{self._directory}: a checkpoint can't be written: {first_words(error)}. Nothing "
-                f"else is lost: {whole}. To go on: {remedy}"
+                f"else is lost: {intact}. To continue: {remedy}"
             ) from None
 
     def _require_room(self, state: TrainState) -> None:
@@ -180,7 +180,7 @@ class Checkpoints:
         return self._manager.reached_preemption(step)
 
     def restore(self, abstract: TrainState) -> Restored | None:
-        """Reads the newest checkpoint that is whole; None if there is none.
+        """Reads the newest intact checkpoint; None if there is no checkpoint.
 
         A damaged one is reported, set aside as `damaged-STEP` (unless `read_only`), and the one
         before it is read.
@@ -190,12 +190,12 @@ class Checkpoints:
 
         Raises:
             UserError: the checkpoint holds other arrays than `abstract`, so it belongs to another
-            config; it can't be read now, though it may be whole; or every one is damaged.
+            config; it can't be read at the moment, though it may be intact; or all are damaged.
         """
         return self.newest(lambda step: self._restore(step, abstract))
 
     def newest(self, read: Callable[[int], T]) -> T | None:
-        """Reads the newest checkpoint that is whole, as `restore` does, with another function.
+        """Reads the newest intact checkpoint, as `restore` does, with another function.
 
         Args:
             read: of the checkpoint of a step; raises anything but UserError if it is damaged.

@@ -51,14 +51,14 @@ def read_checkpoint(path: Path) -> Restored:
             facts, stored = read_facts(plain), _stored(plain / "state")
             state = _read(plain / "state", stored, describe(stored))
         leaves = dict(zip(describe(state), jax.tree.leaves(state), strict=True))
-        whole = describe(state) == facts["arrays"]
-        whole = whole and digest([leaves[name] for name in facts["arrays"]]) == facts["digest"]
+        intact = describe(state) == facts["arrays"]
+        intact = intact and digest([leaves[name] for name in facts["arrays"]]) == facts["digest"]
         step, notes = int(state["step"]), facts["notes"]
     except Exception as error:  # damaged files make Orbax raise almost anything
         raise UserError(
             f"{path}: is no checkpoint of a run, or damaged: {first_words(error)}"
         ) from None
-    if not whole:
+    if not intact:
         raise UserError(f"{path}: is damaged: its bytes are not those that were saved")
     return Restored(step, state, notes)
 

@@ -1,4 +1,4 @@
-"""Adam as optax has it, with the schedule and clipping that a run asks for."""
+"""Adam from optax, with the schedule and clipping of a config."""
 
 import dataclasses
 from typing import Any, Literal
@@ -44,13 +44,13 @@ def make_schedule(options: OptimizerOptions, steps: int) -> optax.Schedule:
 
 
 def with_adam(opt_state: Any, mu: Any, nu: Any, count: int) -> Any:
-    """A state of `make_optimizer`'s optimizer with other moments; the schedule's count stays.
+    """Replaces Adam's moments in a state of `make_optimizer`'s optimizer.
 
     Args:
-        opt_state: to take the rest from.
+        opt_state: the state; the schedule keeps its count.
         mu: first moments, a tree like the parameters.
         nu: second moments, likewise.
-        count: updates that made them.
+        count: number of updates behind the moments.
     """
     return tuple(
         part._replace(mu=mu, nu=nu, count=jnp.asarray(count, jnp.int32))
@@ -61,7 +61,7 @@ def with_adam(opt_state: Any, mu: Any, nu: Any, count: int) -> Any:
 
 
 def last_update_norm(opt_state: Any, options: OptimizerOptions, steps: int) -> jax.Array:
-    """Norm of the update that the optimizer made last, from its state: no other copy is needed.
+    """Norm of the last update, computed from the optimizer's state without another copy.
 
     Args:
         opt_state: of `make_optimizer`'s optimizer, after at least one update.
@@ -69,7 +69,7 @@ def last_update_norm(opt_state: Any, options: OptimizerOptions, steps: int) -> j
         steps: likewise.
 
     Returns:
-        Float scalar; what it should be after no update is not defined.
+        Float scalar; undefined before the first update.
     """
     (adam,) = (part for part in opt_state if isinstance(part, optax.ScaleByAdamState))
     first = optax.tree.bias_correction(adam.mu, options.beta1, adam.count)

@@ -9,7 +9,7 @@ from madf_jax.training.parallel import HostBatch
 
 
 class NoBatch(UserError):
-    """The next batch can't be read; what was trained so far is whole."""
+    """The next batch can't be read; the state after the last step is still valid."""
 
 
 class Feed:

@@ -1,4 +1,4 @@
-"""One step on one device, or on all devices of all processes."""
+"""The training step on one device, or on all devices of all processes."""
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
@@ -18,25 +18,25 @@ HostBatch = dict[str, np.ndarray]
 
 
 def data_mesh(devices: Sequence[jax.Device] | None = None) -> Mesh:
-    """Devices on the axis `AXIS`: those given, or all devices of all processes."""
+    """A mesh with the one axis `AXIS` over the given devices, or over those of all processes."""
     devices = devices or jax.devices()
     return jax.make_mesh((len(devices),), (AXIS,), axis_types=(AxisType.Auto,), devices=devices)
 
 
 def replicated(mesh: Mesh) -> NamedSharding:
-    """The sharding of what every device holds whole."""
+    """The sharding of arrays that every device holds in full."""
     return NamedSharding(mesh, P())
 
 
 @dataclasses.dataclass(frozen=True)
 class Mapped:
-    """A per-device step over all devices, and the form in which it takes batches.
+    """A per-device step mapped over all devices, and the layout in which it expects batches.
 
     Attributes:
-        step: jitted; it donates the state. `step.lower(...)` takes shapes as well as arrays.
-        to_devices: from a process's share of a batch, NumPy arrays with the batch axis first, to
-            what `step` takes.
-        abstract: from the shapes of a global batch to what `step.lower` takes.
+        step: jitted; donates the state. `step.lower(...)` accepts shapes as well as arrays.
+        to_devices: turns a process's share of a batch (NumPy arrays, batch axis first) into what
+            `step` expects.
+        abstract: turns the shapes of a global batch into what `step.lower` expects.
     """
 
     step: Any
@@ -48,11 +48,11 @@ def parallelize(step: Step, mesh: Mesh, parallel: Literal["shard_map", "pmap"]) 
     """Maps a per-device step over all devices.
 
     Args:
-        step: `train_step` with its static arguments bound. It must make all that it returns equal
-            on every device.
+        step: `train_step` with its static arguments bound. Everything it returns must be equal on
+            all devices.
         mesh: from `data_mesh`.
-        parallel: 'shard_map', which serves any number of processes; or 'pmap', the same step on one
-            process.
+        parallel: 'shard_map' works with any number of processes, 'pmap' maps the same step within
+            one process.
 
     Raises:
         UserError: `parallel` is unknown, or 'pmap' with several processes.

@@ -1,4 +1,4 @@
-"""The training step: a pure function of one device's state and batch."""
+"""The training step, a pure function of state and batch on one device."""
 
 from collections.abc import Callable
 from typing import Any
@@ -30,27 +30,28 @@ def train_step(
     accumulate: int = 1,
     prepare: Callable[[jax.Array], jax.Array] = normalize,
 ) -> tuple[TrainState, Metrics]:
-    """One step of one device, under a mapped axis `AXIS` over all devices.
+    """One training step on one device, under the mapped axis `AXIS` over all devices.
 
-    A step whose gradient is not finite is skipped: it counts, and changes nothing else.
+    A step whose gradient is not finite is skipped: it increments the counters and changes nothing
+    else.
 
     Args:
         state: the same on every device.
         batch: this device's share: `image` (n, H, W, 3) and `mask` (n, H, W, 1), both uint8, mask 1
             = known.
-        vgg_variables: frozen variables of `vgg`; None if the objective needs none.
+        vgg_variables: frozen variables of `vgg`; None if the objective doesn't need them.
         network: static, like all arguments below.
         objective: the loss.
         tx: the optimizer.
         vgg: the feature network.
-        ema_decay: of the average of parameters, if the state keeps one.
-        accumulate: micro-batches that the share is cut into and computed one after another, each
-            with batch statistics of its own; n is a multiple of it.
-        prepare: from the batch's images to what the network reads; a batch of images that are
-            normalized already (a recorded case) takes the identity.
+        ema_decay: decay of the averaged parameters, if the state keeps them.
+        accumulate: number of micro-batches that the share is split into. They are computed one
+            after another, each with its own batch statistics; n must be a multiple.
+        prepare: maps the batch's images to the network's input. Recorded cases hold normalized
+            images and pass the identity.
 
     Returns:
-        The state after the step, the same on every device; and float32 scalars, means over all
+        The state after the step, the same on every device, and float32 scalars averaged over all
         devices: `loss`, each term of the objective, `grad_norm` and `skipped_in_row`.
     """
 
@@ -109,7 +110,7 @@ def train_step(
 
 
 def _mean_over_parts(function: Callable[[Batch], Any], batch: Batch, parts: int) -> Any:
-    """The mean of what a function gives for each part of a batch, one after another."""
+    """Applies a function to the parts of a batch in turn and averages the results."""
     if parts == 1:
         return function(batch)
     cut = jax.tree.map(lambda x: x.reshape(parts, -1, *x.shape[1:]), batch)
@@ -141,7 +142,7 @@ def _is_floating(x: jax.Array) -> bool:
 def _update_ema(ema: Any, params: Any, step: jax.Array, decay: float) -> Any:
     if ema is None:
         return None
-    # A short memory at first, or the random start would stay in the average for 1 / (1 - decay)
-    # steps.
+    # A short memory at first: otherwise the random initialization would stay in the average for
+    # 1 / (1 - decay) steps.
     warm = jnp.minimum(decay, (1.0 + step) / (10.0 + step))
     return optax.incremental_update(params, ema, 1.0 - warm)

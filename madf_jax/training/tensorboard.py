@@ -50,7 +50,7 @@ class TensorBoardWriter:
         self._write(step, [Summary.Value(tag=tag, image=value)])
 
     def close(self) -> None:
-        """Writes what is still held back; only logs if that fails, for the run itself is whole."""
+        """Flushes and closes the file; a failure is only logged, since the run is complete."""
         if self._writer is not None:
             try:
                 with self._write_errors():

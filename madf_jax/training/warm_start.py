@@ -1,4 +1,4 @@
-"""Starting a run from converted weights, also onto another number of refinement decoders."""
+"""Starts a run from converted weights, also with another number of refinement decoders."""
 
 import dataclasses
 from typing import Any
@@ -16,16 +16,16 @@ from madf_jax.weights.generator import compare_with_network
 def warm_start(fresh: TrainState, weights: Weights, *, optimizer: bool) -> TrainState:
     """The state before the first step of a run that begins with `weights`.
 
-    Decoders that the weights lack stay as they were initialized, those that the network lacks are
-    left out, and the log names both. The step begins at 0, so that the run's own schedule holds.
+    Decoders missing from the weights keep their initialization, decoders missing from the network
+    are dropped, and both are logged. The step starts at 0, so the run's own schedule applies.
 
     Args:
         fresh: the initial state of the run's network, on the host or on devices.
         weights: of a network of the same depth and widths.
-        optimizer: take Adam's moments too, if there are any and no decoder is missing or left out.
+        optimizer: also take Adam's moments, if there are any and the decoders are the same.
 
     Returns:
-        The state, its taken parts NumPy arrays.
+        The state; the parts taken from the weights are NumPy arrays.
 
     Raises:
         UserError: the weights fit no network of this depth and these widths.
@@ -36,19 +36,21 @@ def warm_start(fresh: TrainState, weights: Weights, *, optimizer: bool) -> Train
     missing = sorted(set(fresh.params) - set(weights.params))
     dropped = sorted(set(weights.params) - set(fresh.params))
     if missing:
-        logging.info("init.weights: %s: not in the file, fresh", ", ".join(missing))
+        logging.info("init.weights: %s: not in the file, freshly initialized", ", ".join(missing))
     if dropped:
-        logging.info("init.weights: %s: not in this network, left out", ", ".join(dropped))
+        logging.info("init.weights: %s: not in this network, dropped", ", ".join(dropped))
     ema = fresh.ema
     if ema is not None:
-        # It would be gone after a few steps: an average begins with a short memory.
+        # It would be forgotten after a few steps, since an average starts with a short memory.
         if weights.ema is not None:
-            logging.info("init.weights: the average in the file is left out; a new one begins")
+            logging.info(
+                "init.weights: the file's averaged weights are dropped; averaging restarts"
+            )
         ema = jax.tree.map(np.array, params)
     opt_state = fresh.opt_state
     if optimizer and weights.adam is not None:
         if missing or dropped:
-            logging.info("init.weights: Adam's moments are left out, since the decoders differ")
+            logging.info("init.weights: Adam's moments are dropped, since the decoders differ")
         else:
             adam = weights.adam
             opt_state = with_adam(opt_state, adam.mu, adam.nu, adam.count)

@@ -228,7 +228,7 @@ def test_what_does_not_read_back_is_not_saved_and_the_one_before_stays(tmp_path,
     save(workdir, [1])
     monkeypatch.setattr(manager, "plain_path", contextlib.nullcontext)
     with pytest.raises(
-        UserError, match=r"can't be written: .*last whole one is step 1.*start again"
+        UserError, match=r"can't be written: .*last intact one is step 1.*start again"
     ):
         save(workdir, [2])
     assert kept(workdir) == [1]

@@ -33,7 +33,7 @@ STEPS, EVERY, STOP = 30, 15, 20
 
 @pytest.fixture(scope="module", autouse=True)
 def compilation_kept(tmp_path_factory):
-    """Each call of `train` compiles anew, as a new process would; the cache makes that quick."""
+    """Each call of `train` compiles again, as a new process would; the cache makes that quick."""
     settings = {
         "jax_compilation_cache_dir": str(tmp_path_factory.mktemp("compiled")),
         "jax_persistent_cache_min_compile_time_secs": 0.0,

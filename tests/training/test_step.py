@@ -169,7 +169,7 @@ def test_the_gradients_norm_is_that_of_the_step_taken(compiled, make_state, batc
 
 
 def test_vggs_weights_are_an_argument_of_the_program(make_network, make_state, make_batch):
-    """Baked in, they would stand in the program, and new ones would compile it anew."""
+    """As constants they would be a part of the program, and other weights would recompile it."""
     traced = []
 
     def counted(*arguments, **options):

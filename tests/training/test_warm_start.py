@@ -11,17 +11,9 @@ import pytest
 from madf_jax.errors import UserError
 from madf_jax.state.optimizer import OptimizerOptions, make_optimizer
 from madf_jax.state.train_state import TrainState
-from madf_jax.training import warm_start as module
 from madf_jax.training.warm_start import warm_start
 from madf_jax.weights import Weights
 from madf_jax.weights.adam import Adam
-
-
-@pytest.fixture
-def told(monkeypatch):
-    lines = []
-    monkeypatch.setattr(module.logging, "info", lambda text, *values: lines.append(text % values))
-    return lines
 
 
 @pytest.fixture
@@ -53,7 +45,7 @@ def adam_of(state):
     return adam
 
 
-def test_the_same_network_takes_everything_and_counts_its_own_steps(make_fresh, weights, told):
+def test_the_same_network_takes_everything_and_counts_its_own_steps(make_fresh, weights, log_lines):
     state = warm_start(make_fresh(1, keep_ema=True), weights, optimizer=True)
     assert equal(state.params, weights.params)
     assert equal(state.batch_stats, weights.batch_stats)
@@ -62,15 +54,17 @@ def test_the_same_network_takes_everything_and_counts_its_own_steps(make_fresh, 
     assert (int(adam_of(state).count), int(state.step)) == (70, 0)
     schedule = state.opt_state[-1]
     assert int(jax.tree.leaves(schedule)[0]) == 0
-    assert told == ["init.weights: with Adam's moments after 70 updates"]
+    assert log_lines == ["init.weights: with Adam's moments after 70 updates"]
 
 
-def test_a_new_average_begins_with_the_parameters(make_fresh, weights, told):
+def test_a_new_average_begins_with_the_parameters(make_fresh, weights, log_lines):
     average = jax.tree.map(np.zeros_like, weights.params)
     averaged = dataclasses.replace(weights, ema=average)
     state = warm_start(make_fresh(1, keep_ema=True), averaged, optimizer=False)
     assert equal(state.ema, weights.params)
-    assert told == ["init.weights: the average in the file is left out; a new one begins"]
+    assert log_lines == [
+        "init.weights: the file's averaged weights are dropped; averaging restarts"
+    ]
 
 
 def test_adams_moments_can_be_left_behind(make_fresh, weights):
@@ -90,7 +84,7 @@ def test_adams_moments_can_be_left_behind(make_fresh, weights):
         (0, [], "refinement_decoder_0: not in this network"),
     ],
 )
-def test_another_number_of_decoders(make_fresh, weights, told, refinements, taken, message):
+def test_another_number_of_decoders(make_fresh, weights, log_lines, refinements, taken, message):
     fresh = make_fresh(refinements)
     state = warm_start(fresh, weights, optimizer=True)
     for name, params in state.params.items():
@@ -98,8 +92,8 @@ def test_another_number_of_decoders(make_fresh, weights, told, refinements, take
         assert equal(params, source.params[name]), name
     # Moments of some parameters only would make Adam's first steps uneven.
     assert equal(adam_of(state), adam_of(fresh))
-    assert message in told[0]
-    assert "Adam's moments are left out" in told[1]
+    assert message in log_lines[0]
+    assert "Adam's moments are dropped" in log_lines[1]
 
 
 @pytest.mark.parametrize("changes", [{"norm_hidden": 5}, {"depth": 4}, {"widths": (4, 8)}])
