@@ -1,5 +1,6 @@
 """What users get wrong: flags and files, each with what the one line that answers it must name."""
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from madf_jax.checkpoints.ownership import exclusive
 from tests.faults.jobs import SETTINGS
 
 
@@ -115,10 +117,25 @@ def begun(here: Path, text: str) -> None:
     (here / "run/config.json").write_text(text)
 
 
-def flag(name: str, given: str, *named: str) -> Mistake:
+def flag(name: str, given: str, *named: str, **more: str) -> Mistake:
     """Another flag that can't be used."""
-    return Mistake({name: given}, named or (name,))
+    return Mistake({name: given, **more}, named or (name,))
 
+
+def at_run(named: str, make: Callable[[Path], object], **more: str) -> Mistake:
+    """Something that is in the way of the working directory `{here}/run`."""
+    flags = {name.replace("__", "."): given for name, given in more.items()}
+    return Mistake(flags, (named,), lambda here: make(here / "run"))
+
+
+def hold(run: Path) -> None:
+    """Locks a working directory as another training would, until this process ends."""
+    run.mkdir()
+    _HELD.enter_context(exclusive(run))
+
+
+_HELD = contextlib.ExitStack()
+_TWO_PROCESSES = {"--coordinator": "host:80", "--num_processes": "2"}
 
 MISTAKES = {
     "key misspelt": value("training.stepz", "5", "stepz"),
@@ -306,12 +323,81 @@ MISTAKES = {
     "config.json empty": Mistake({}, ("config.json",), lambda here: begun(here, "{}")),
     "config.json broken": Mistake({}, ("config.json",), lambda here: begun(here, "{")),
     "config.json of no config": Mistake({}, ("config.json",), lambda here: begun(here, "[]")),
+    "config.json is a FIFO": at_run(
+        "config.json",
+        lambda run: ((run / "checkpoints/4").mkdir(parents=True), os.mkfifo(run / "config.json")),
+    ),
+    "config.json is a directory": at_run(
+        "config.json",
+        lambda run: [(run / name).mkdir(parents=True) for name in ("checkpoints/4", "config.json")],
+    ),
+    "config.json not UTF-8": at_run(
+        "config.json",
+        lambda run: (
+            (run / "checkpoints/4").mkdir(parents=True),
+            (run / "config.json").write_bytes(b"\xff{}"),
+        ),
+    ),
+    "config.json of a list": Mistake({}, ("config.json",), lambda at: begun(at, '["training"]')),
+    "checkpoints is a file": at_run(
+        "checkpoints", lambda run: (run.mkdir(), (run / "checkpoints").write_text(""))
+    ),
+    "workdir is a FIFO": at_run("run", os.mkfifo),
+    "workdir is a link to nothing": at_run("run", lambda run: run.symlink_to("nothing")),
+    "workdir is a link to itself": at_run("run", lambda run: run.symlink_to(run)),
+    "workdir below a file": flag("--workdir", "LICENSE/run", "LICENSE/run"),
+    "workdir too long": flag("--workdir", "n" * 300, "n" * 300),
+    "workdir in use": at_run("in use by another training: process", hold),
+    "lock is a directory": at_run(
+        "training.lock", lambda run: (run / "training.lock").mkdir(parents=True)
+    ),
+    "coordinator alone": flag("--coordinator", "host:80", "--num_processes", "--process_id"),
+    "no port": flag(
+        "--process_id", "0", "HOST:PORT", **{**_TWO_PROCESSES, "--coordinator": "host"}
+    ),
+    "process past the last": flag("--process_id", "2", "--process_id=2", **_TWO_PROCESSES),
+    "images are a link to itself": folder(("images",), lambda at: at.symlink_to(at)),
+    "images are a FIFO": folder(("images",), os.mkfifo),
+    "no held-out images": folder(
+        ("data.evaluation_path",), lambda at: images(4, at), data__evaluation_path="{here}/none"
+    ),
+    "masks are a file": Mistake(
+        {"masks.source": "folder", "masks.train_path": "{here}/masks"},
+        ("masks",),
+        lambda here: (here / "masks").write_text(""),
+    ),
+    "white masks": masks({"0.png": np.full((40, 40), 255, np.uint8)}, "all white"),
+    "weights are a directory": value("init.weights", "{here}", "holds no checkpoints"),
+    "weights are a FIFO": Mistake(
+        {"init.weights": "{here}/w.npz"}, ("w.npz",), lambda here: os.mkfifo(here / "w.npz")
+    ),
+    "header is no JSON": weights("list.safetensors", struct.pack("<Q", 2) + b"]["),
+    "VGG is a directory": Mistake(
+        {"init.vgg_weights": "{here}/vgg.npz", "objective.style": "1"},
+        ("vgg.npz",),
+        lambda here: (here / "vgg.npz").mkdir(),
+    ),
+    "VGG of another": Mistake(
+        {"init.vgg_weights": "{here}/other.npz", "objective.style": "1"},
+        ("other.npz",),
+        other_network,
+    ),
+    "storage in bfloat16": value("network.param_dtype", "bfloat16"),
+    "turned beyond a circle": value("masks.rotate_degrees", "400"),
+    "trace of three steps": value("training.profile_steps", "(1,2,3)"),
+    "files looked at by hash": value("data.check_files", "hash"),
+    "warmup from before": value("optimizer.warmup_steps", "-1"),
 }
 
 
 def contents(directory: Path) -> dict[str, bytes]:
     """All files and folders of a directory, the files with their bytes."""
     return {
-        str(path.relative_to(directory)): path.read_bytes() if path.is_file() else b""
-        for path in sorted(directory.rglob("*"))
+        str(path.relative_to(directory)): _content(path) for path in sorted(directory.rglob("*"))
     }
+
+
+def _content(path: Path) -> bytes:
+    if path.is_symlink():
+        return str(path.readlink()).encode()
+    return path.read_bytes() if path.is_file() else b""

@@ -5,7 +5,7 @@ import pytest
 from madf_jax.config.config_file import read_config
 from madf_jax.config.sections import from_config
 from madf_jax.errors import UserError
-from madf_jax.training import loop
+from madf_jax.training import loop, processes
 from tests.faults.mistakes import MISTAKES, contents
 from train import parse_flags
 
@@ -22,6 +22,8 @@ def test_a_mistake_is_answered_by_one_line_and_changes_no_file(name, tmp_path, m
     before = contents(tmp_path)
     with pytest.raises(UserError) as raised:
         args = parse_flags([f"--workdir={tmp_path / 'run'}", *mistake.arguments(tmp_path)])
+        if args.coordinator:
+            processes.join(args.coordinator, args.num_processes, args.process_id, timeout=100)
         loop.train(from_config(read_config(args.config, args.changes)), args.workdir)
     (line,) = str(raised.value).splitlines()
     assert all(word in line for word in mistake.named), line
