@@ -30,7 +30,7 @@ def hole_width(hole: np.ndarray) -> float:
 
 
 def _distance(hole: np.ndarray) -> np.ndarray:
-    return cv2.distanceTransform(hole.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    return cv2.distanceTransform(hole.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
 
 
 def shrink(image: np.ndarray, known: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarray]:
@@ -97,7 +97,8 @@ def fill(
         ]
         painted = paint([level.image for level in levels], [level.known for level in levels])
         for i, level, output in zip(pending, levels, painted, strict=True):
-            outputs[i] = np.where(level.settled[..., None], level.image, output)
+            kept = level.settled[..., None]
+            outputs[i] = np.where(kept, level.image, output) if kept.any() else output
     return outputs
 
 
