@@ -69,8 +69,8 @@ def _add_inpaint(commands: Subparsers) -> None:
         "--feather",
         metavar="N",
         type=int,
-        default=0,
-        help="fade out a step of color over N pixels inside the hole (0)",
+        default=6,
+        help="fade out a step of color at the edge over N pixels inside the hole (6)",
     )
     painting.add_argument(
         "--scale",

@@ -127,7 +127,7 @@ class Inpainter:
         hole: HoleColor = "black",
         scale: float | Literal["auto"] = "auto",
         dilate: int = 0,
-        feather: int = 0,
+        feather: int = 6,
         margin: int = 128,
     ) -> InMemory | list[InMemory]:
         """Paints one image or several.

@@ -14,9 +14,10 @@ def gray(images, known):
     return [np.full_like(image, 77) for image in images]
 
 
-def paint(image, known, network=gray, trained_width=50.0, **options):
-    raster = to_raster(image)
-    (pixels,) = paint_rasters(network, [raster], [known], PaintOptions(**options), trained_width)
+def paint(image, known, network=gray, trained_width=50.0, **changes):
+    """Without the change of colors at seams, so that it is known what is painted."""
+    raster, options = to_raster(image), PaintOptions(**{"feather": 0, **changes})
+    (pixels,) = paint_rasters(network, [raster], [known], options, trained_width)
     return raster.rebuild(pixels)
 
 
@@ -76,6 +77,14 @@ def test_scale_auto_shrinks_only_what_is_wider_than_trained(side, runs):
 
     paint(np.zeros((300, 300), np.uint8), square_hole((300, 300), side=side), network)
     assert len(calls) == runs
+
+
+def test_a_step_at_the_edge_is_taken_out_by_default():
+    image, known = np.full((40, 50), 120, np.uint8), square_hole((40, 50), side=20)
+    options = PaintOptions()
+    (pixels,) = paint_rasters(gray, [to_raster(image)], [known], options, 50.0)
+    np.testing.assert_allclose(pixels[10, 12:28, 0], 120, atol=6)
+    assert pixels[20, 20, 0] == 77
 
 
 def test_a_scale_can_be_given():
