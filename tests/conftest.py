@@ -1,6 +1,7 @@
 """What all tests share: four CPU devices in one process, quick compilation, narrow networks."""
 
 import os
+import signal
 
 # Nearly all of the tests' time goes into compiling programs that run once. Read by JAX's backend
 # when it starts.
@@ -13,6 +14,9 @@ from absl import logging
 
 from madf_jax.network import MADF
 from tests.logs import capture_log
+
+# A shell starts what runs in the background with SIGINT ignored, and Python keeps it so.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 jax.config.update("jax_platforms", "cpu")
 jax.config.update("jax_num_cpu_devices", 4)
