@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from madf_jax.benchmark.programs import OBJECTIVE
+from madf_jax.files import require_directory
 from madf_jax.network import normalize
 from madf_jax.parity.checkout import reference_network
 from madf_jax.weights.torch_files import import_torch
@@ -66,6 +67,7 @@ def reference_training(directory: Path, image: np.ndarray, mask: np.ndarray) -> 
 
 def make_network(directory: Path) -> tuple[Any, Any]:
     """PyTorch and the network of the published size; errors as `reference_inference`."""
+    require_directory(directory, "--reference")  # a wrong path is reported without PyTorch, too
     return import_torch(), reference_network(directory, _DEPTH, _REFINEMENTS)
 
 
