@@ -46,15 +46,13 @@ def _train(config: Any, args: argparse.Namespace, stop: StopSignals) -> bool:
         return train(setup, args.workdir, stop)
     except (UserError, OSError, MemoryError) as error:
         processes.leave(f"train.py: {str(error) or type(error).__name__}")
-    except jax.errors.JaxRuntimeError as error:
+    except Exception as error:
         if "RESOURCE_EXHAUSTED" in str(error):
             processes.leave(f"train.py: {processes.TOO_LARGE}")
         if jax.process_count() == 1:
             raise
-        processes.leave(f"train.py: {processes.LOST}: {' '.join(str(error).split())[:300]}")
-    except Exception:
-        if jax.process_count() == 1:
-            raise
+        if processes.is_runtime_failure(error):
+            processes.leave(f"train.py: {processes.LOST}: {' '.join(str(error).split())[:300]}")
         traceback.print_exc()
         processes.leave("train.py: this process failed, and the others of the job end with it")
 

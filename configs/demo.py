@@ -28,8 +28,8 @@ def get_config() -> ml_collections.ConfigDict:
     config.objective.feature_samples = 2
 
     config.data.source = "folder"
-    config.data.size = 96
-    config.data.resize_min = 100
+    config.data.size = 64
+    config.data.resize_min = 72
     config.data.resize_max = 400
     config.data.channel_jitter = 0.4
     config.data.evaluation_crop = "random"
@@ -47,7 +47,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.optimizer.beta2 = 0.99
     config.optimizer.clip_norm = 1.0
 
-    config.training.batch_size = 12
+    config.training.batch_size = 16
     config.training.steps = 100_000
     config.training.ema_decay = 0.999
     config.training.log_every = 50

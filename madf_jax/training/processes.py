@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import sys
 import threading
 from collections.abc import Iterator
@@ -20,6 +21,11 @@ LOST = (
 TOO_LARGE = (
     "the step needs more memory than a device has: lower training.batch_size, or raise "
     "training.accumulate_steps, or set network.remat=everything or network.dtype=bfloat16"
+)
+
+# As XLA words a failed computation. Arrays that are read later raise it as a ValueError.
+_XLA_STATUS = re.compile(
+    r"(ABORTED|CANCELLED|DATA_LOSS|DEADLINE_EXCEEDED|INTERNAL|UNAVAILABLE|UNKNOWN): "
 )
 
 _FLAGS = ("--coordinator", "--num_processes", "--process_id")
@@ -67,6 +73,11 @@ def leave(message: str) -> NoReturn:
         print(message, file=sys.stderr, flush=True)
         sys.stdout.flush()
     os._exit(1)
+
+
+def is_runtime_failure(error: Exception) -> bool:
+    """Whether devices or their connections failed, as they do where another process has gone."""
+    return isinstance(error, jax.errors.JaxRuntimeError) or bool(_XLA_STATUS.match(str(error)))
 
 
 def _join_by_environment(timeout: int) -> None:

@@ -93,6 +93,20 @@ def test_waiting_long_for_the_others_is_logged(monkeypatch, log_lines):
     ]
 
 
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (ValueError("UNKNOWN: Gloo all-reduce failed: Connection closed by peer"), True),
+        (RuntimeError("INTERNAL: the connection was reset"), True),
+        (jax.errors.JaxRuntimeError("a device has gone"), True),
+        (ValueError("an UNKNOWN: key"), False),
+        (KeyError("loss"), False),
+    ],
+)
+def test_a_failed_computation_is_known_by_its_status(error, expected):
+    assert processes.is_runtime_failure(error) == expected
+
+
 def test_leaving_alone_ends_with_the_message():
     with pytest.raises(SystemExit) as ended:
         processes.leave("why")
