@@ -33,7 +33,10 @@ class StopSignals:
         self._resources = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
-        """From now on a signal ends the process at once, with one line and status `STOPPED`."""
+        """From now on a signal ends the process at once, with one line and status `STOPPED`.
+
+        A signal that is ignored stays so: a shell starts what runs in the background like that.
+        """
         received, wakeup = os.pipe()
         os.set_blocking(wakeup, False)
         # Python writes the number of each signal that has a handler there, whatever else it does.
@@ -41,8 +44,9 @@ class StopSignals:
         self._resources.callback(os.close, wakeup)  # ends the thread
         self._resources.callback(signal.set_wakeup_fd, before)
         for number in _WATCHED:
-            handler = signal.signal(number, _ignore)
-            self._resources.callback(signal.signal, number, handler)
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                handler = signal.signal(number, _do_nothing)
+                self._resources.callback(signal.signal, number, handler)
         threading.Thread(target=self._watch, args=(received,), daemon=True).start()
         return self
 
@@ -70,7 +74,7 @@ class StopSignals:
         _print(f"{name}: the run saves and stops after this step; a second signal ends it at once")
 
 
-def _ignore(*_: Any) -> None:
+def _do_nothing(*_: Any) -> None:
     """A handler; without one, Python would not write the signal's number."""
 
 

@@ -78,6 +78,8 @@ def mistakes(folder: Path, _: Path) -> str:
 
 def main() -> int:
     """Runs everything."""
+    # What runs in the background ignores it, and so would the trainings.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)

@@ -80,6 +80,18 @@ def test_one_signal_asks_to_stop_once_there_is_something_to_save(start, number):
     assert (process.returncode, out) == (0, "ended by itself\n")
 
 
+def test_an_ignored_signal_stays_ignored():
+    """So a shell starts what runs in the background."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with StopSignals() as stop:
+            signal.raise_signal(signal.SIGINT)
+            assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+        assert not stop.asked
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def test_the_handlers_of_before_are_restored():
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     with StopSignals() as stop:
