@@ -16,7 +16,7 @@ from madf_jax.checkpoints.integrity import describe, digest, name_of
 from madf_jax.checkpoints.plain_path import plain_path
 from madf_jax.errors import UserError
 
-_PART = 128 * 2**20  # bytes that verifying holds at a time
+_PART = 64 * 2**20  # bytes that verifying holds at a time
 
 
 @dataclasses.dataclass(frozen=True)
