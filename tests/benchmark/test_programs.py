@@ -32,6 +32,7 @@ def test_both_forms_of_dynamic_filtering_are_the_same_function():
     np.testing.assert_allclose(first, second, rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_the_training_program_carries_its_state_from_run_to_run(narrow):
     program = programs.train_program(programs.train_setup(16, 1, "float32"))
     for taken in (1, 2):

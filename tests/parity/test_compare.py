@@ -37,6 +37,7 @@ def changed(weights, path, factor):
     )
 
 
+@pytest.mark.slow
 def test_every_part_is_compared_and_written_as_json(write_case, small_arrays, tmp_path, capsys):
     # One number of the last part is wrong, so that all parts before it must have been right.
     wrong = "train/param_delta_norm/deconv_1.0.weight"

@@ -80,6 +80,7 @@ def largest_difference(one, other):
     return max(float(np.max(np.abs(np.asarray(a) - np.asarray(b)))) for a, b in leaves)
 
 
+@pytest.mark.slow
 def test_four_devices_equal_one_with_synchronized_statistics(stepped, make_state):
     (one, one_metrics), (four, four_metrics) = stepped("shard_map", 1), stepped("shard_map", 4)
     begin = make_state(jax.devices()[:1], optax.sgd(RATE))
@@ -90,7 +91,7 @@ def test_four_devices_equal_one_with_synchronized_statistics(stepped, make_state
         np.testing.assert_allclose(four_metrics[name], value, rtol=1e-5, err_msg=name)
 
 
-@pytest.mark.parametrize("count", [1, 4])
+@pytest.mark.parametrize("count", [pytest.param(1, marks=pytest.mark.slow), 4])
 def test_pmap_and_shard_map_are_bit_identical(stepped, count):
     (one, one_metrics), (other, other_metrics) = stepped("shard_map", count), stepped("pmap", count)
     assert_identical(one, other)
@@ -253,6 +254,7 @@ def accumulated(make_network, make_state, batch):
     return run
 
 
+@pytest.mark.slow
 def test_four_micro_batches_equal_four_devices_with_statistics_of_their_own(accumulated, stepped):
     """Both see the same images in the same parts."""
     (one, metrics), (four, four_metrics) = accumulated(4), stepped("shard_map", 4, "per_device")
