@@ -18,17 +18,17 @@ class Costs:
     Attributes:
         flop: arithmetic operations of a run; the body of a loop is counted once. 0 if the compiler
             does not count them, as for GPUs.
-        accessed: bytes read and written by all instructions, likewise.
         arguments: bytes of arguments.
-        outputs: bytes of results that do not reuse the memory of arguments.
+        results: bytes of results.
+        outputs: bytes of those results that do not reuse the memory of arguments.
         temporaries: bytes.
         program: bytes of code.
         seconds: to trace and compile.
     """
 
     flop: float
-    accessed: float
     arguments: int
+    results: int
     outputs: int
     temporaries: int
     program: int
@@ -54,17 +54,16 @@ def compile_counted(
     seconds = time.perf_counter() - start
     work = compiled.cost_analysis() or {}
     memory: Any = compiled.memory_analysis()
-    counts = (0, 0, 0, 0)
+    counts = (0, 0, 0, 0, 0)
     if memory is not None:
         counts = (
             memory.argument_size_in_bytes,
+            memory.output_size_in_bytes,
             memory.output_size_in_bytes - memory.alias_size_in_bytes,
             memory.temp_size_in_bytes,
             memory.generated_code_size_in_bytes,
         )
-    return compiled, Costs(
-        work.get("flops", 0.0), work.get("bytes accessed", 0.0), *counts, seconds=seconds
-    )
+    return compiled, Costs(work.get("flops", 0.0), *counts, seconds=seconds)
 
 
 @contextlib.contextmanager

@@ -17,8 +17,7 @@ def test_a_matmul_is_counted():
     compiled, costs = compile_counted(lambda: jax.jit(jnp.matmul).lower(a, a))
     assert compiled(a, a)[0, 0] == SIDE
     assert costs.flop == 2 * SIDE**3
-    assert costs.accessed == 3 * BYTES
-    assert (costs.arguments, costs.outputs) == (2 * BYTES, BYTES)
+    assert (costs.arguments, costs.results, costs.outputs) == (2 * BYTES, BYTES, BYTES)
     assert costs.memory == 3 * BYTES + costs.temporaries + costs.program
     assert costs.seconds > 0
 
@@ -26,7 +25,7 @@ def test_a_matmul_is_counted():
 def test_a_result_in_the_memory_of_an_argument_is_not_counted():
     double = jax.jit(lambda a: 2 * a, donate_argnums=0)
     _, costs = compile_counted(lambda: double.lower(jnp.ones((SIDE, SIDE))))
-    assert (costs.arguments, costs.outputs) == (BYTES, 0)
+    assert (costs.arguments, costs.results, costs.outputs) == (BYTES, BYTES, 0)
 
 
 def compile_small(directory):

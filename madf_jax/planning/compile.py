@@ -62,11 +62,18 @@ def compile_step(
 def format_plan(plan: Plan) -> str:
     """A few lines for a person."""
     chip, costs = plan.chip, plan.costs
-    work, step = "not counted by this compiler", "no floor known"
+    traffic = (
+        f"{1e3 * plan.traffic:.2f} ms (arguments read once and results written once: "
+        f"{(costs.arguments + costs.results) / _GB:.2f} GB at {chip.bandwidth / _GB:.0f} GB/s)"
+    )
+    arithmetic, step = "not counted by this compiler", f"at least {1e3 * plan.traffic:.2f} ms"
     if costs.flop:
-        work = f"{costs.flop / 1e12:.3f} TFLOP, {costs.accessed / _GB:.1f} GB accessed"
-        by = "memory" if plan.floor == costs.accessed / chip.bandwidth else "arithmetic"
-        step = f"at least {1e3 * plan.floor:.1f} ms, bound by {by}"
+        rate = costs.flop / plan.arithmetic / 1e12
+        arithmetic = (
+            f"{1e3 * plan.arithmetic:.2f} ms ({costs.flop / 1e12:.3f} TFLOP at {rate:.0f} TFLOP/s)"
+        )
+        share = plan.arithmetic / plan.floor
+        step = f"at least {1e3 * plan.floor:.2f} ms, at most {share:.0%} of peak arithmetic"
     return "\n".join(
         [
             f"{chip.name}, {plan.devices} devices, {plan.batch} images on each; "
@@ -74,7 +81,8 @@ def format_plan(plan: Plan) -> str:
             f"  memory      {costs.memory / _GB:.2f} GB of {chip.memory / _GB:.1f} GB: "
             f"arguments {costs.arguments / _GB:.2f}, temporaries {costs.temporaries / _GB:.2f}, "
             f"output {costs.outputs / _GB:.2f}, program {costs.program / _GB:.2f}",
-            f"  work        {work}",
+            f"  arithmetic  {arithmetic}",
+            f"  traffic     {traffic}",
             f"  step        {step}",
             f"  fits        {'yes' if plan.fits else 'no'}",
         ]

@@ -23,14 +23,25 @@ class Plan:
         devices: how many of them the step runs on.
         batch: images on each.
         costs: of each, as the compiler counts them.
-        floor: seconds of a step at the chip's published peaks, for the counted work.
+        arithmetic: seconds that the counted operations take at the chip's published peak.
+        traffic: seconds that reading every argument once and writing every result once take at the
+            published bandwidth of its memory.
     """
 
     chip: Chip
     devices: int
     batch: int
     costs: Costs
-    floor: float
+    arithmetic: float
+    traffic: float
+
+    @property
+    def floor(self) -> float:
+        """Seconds that a step takes at least, however it is scheduled.
+
+        The compiler's own count of accessed bytes is no bound: it holds what never leaves the chip.
+        """
+        return max(self.arithmetic, self.traffic)
 
     @property
     def fits(self) -> bool:
@@ -60,8 +71,8 @@ def make_plan(setup: Setup, chip: Chip, devices: Sequence[jax.Device], batch: in
             raise TooLarge(reason[:300]) from None
         raise UserError(f"the step can't be compiled for {chip.name}: {reason[:300]}") from None
     peak = chip.flops if setup.network.dtype == "bfloat16" else chip.float32_flops
-    floor = max(costs.flop / peak, costs.accessed / chip.bandwidth)
-    return Plan(chip, mesh.size, batch, costs, floor)
+    traffic = (costs.arguments + costs.results) / chip.bandwidth
+    return Plan(chip, mesh.size, batch, costs, costs.flop / peak, traffic)
 
 
 def largest(needed: Callable[[int], float], capacity: float) -> int:

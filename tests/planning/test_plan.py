@@ -13,6 +13,8 @@ from madf_jax.planning import compile as compiling
 from madf_jax.planning.chips import CHIPS, Chip, tpu_devices
 from madf_jax.planning.compile import format_plan
 from madf_jax.planning.plan import Plan, TooLarge, largest, make_plan
+from madf_jax.training.parallel import data_mesh
+from madf_jax.training.program import make_program
 from tests.narrow import narrow_config
 
 
@@ -61,17 +63,45 @@ def test_a_plan_is_what_the_compiler_counted():
     costs = plan.costs
     parts = (costs.arguments, costs.outputs, costs.temporaries, costs.program)
     assert (plan.devices, plan.batch, costs.memory) == (2, 3, sum(parts))
-    assert min(costs.arguments, costs.temporaries, costs.flop, costs.accessed) > 0
-    assert plan.floor == pytest.approx(max(costs.flop, costs.accessed) / 1e6)
+    assert min(costs.arguments, costs.temporaries, costs.flop) > 0
+    assert plan.arithmetic == pytest.approx(costs.flop / 1e6)
+    assert plan.traffic == pytest.approx((costs.arguments + costs.results) / 1e6)
+    assert plan.floor == max(plan.arithmetic, plan.traffic)
     assert plan.fits
     assert "slow, 2 devices, 3 images on each" in format_plan(plan)
+
+
+def test_the_state_is_read_once_and_written_once():
+    """Parameters, statistics and Adam's moments: less can't be, and nothing else is a bound."""
+    chip = Chip("slow", flops=1e18, float32_flops=1e18, bandwidth=1.0, memory=10**9)
+    setup = setup_of()
+    plan = make_plan(setup, chip, jax.devices()[:1], batch=6)
+    state = make_program(setup, data_mesh(jax.devices()[:1])).abstract_state()
+    size = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state))
+    images = 6 * setup.data.size**2 * 4
+    assert 2 * size + images <= plan.floor < 2 * size + images + 4096  # the metrics
+
+
+@pytest.mark.parametrize(
+    ("arithmetic", "traffic", "line"),
+    [(0.004, 0.001, "at least 4.00 ms, at most 100%"), (0.001, 0.004, "4.00 ms, at most 25%")],
+)
+def test_the_larger_of_both_bounds_is_printed(arithmetic, traffic, line):
+    costs = Costs(1e12, 4 * 10**8, 4 * 10**8, 0, 0, 0, seconds=3.0)
+    assert line in format_plan(Plan(CHIPS["v5e"], 1, 1, costs, arithmetic, traffic))
+
+
+def test_without_a_count_of_operations_traffic_is_the_bound():
+    costs = Costs(0.0, 4 * 10**8, 4 * 10**8, 0, 0, 0, seconds=3.0)
+    printed = format_plan(Plan(CHIPS["h100"], 1, 1, costs, 0.0, 0.004))
+    assert "arithmetic  not counted" in printed and "at least 4.00 ms\n" in printed
 
 
 def test_bfloat16_has_the_higher_peak_of_the_chip():
     chip = Chip("slow", flops=2e3, float32_flops=1e3, bandwidth=1e12, memory=1)
     setup = setup_of(**{"network.dtype": "bfloat16"})
     plan = make_plan(setup, chip, jax.devices()[:1], batch=1)
-    assert plan.floor == pytest.approx(plan.costs.flop / 2e3)
+    assert plan.arithmetic == pytest.approx(plan.costs.flop / 2e3)
     assert not plan.fits
 
 
@@ -82,8 +112,8 @@ def test_a_batch_that_does_not_divide_is_rounded_up_and_reported(monkeypatch, ca
         made.append(batch)
         if batch > 4:
             raise TooLarge("RESOURCE_EXHAUSTED: too large")
-        costs = Costs(1e12, 1e9, 4 * batch * 10**9, 0, 0, 0, seconds=3.0)
-        return Plan(chip, len(devices), batch, costs, floor=0.1)
+        costs = Costs(1e12, 4 * batch * 10**9, 0, 0, 0, 0, seconds=3.0)
+        return Plan(chip, len(devices), batch, costs, arithmetic=0.1, traffic=0.1)
 
     monkeypatch.setattr(compiling, "tpu_devices", lambda _: (CHIPS["v5e"], [None] * 4))
     monkeypatch.setattr(compiling, "make_plan", plan)
