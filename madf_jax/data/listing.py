@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from absl import logging
 
@@ -53,12 +53,17 @@ def list_images(directory: Path, key: str = "") -> Listing:
     Raises:
         UserError: the folder is missing, can't be listed, or has no file with one of `EXTENSIONS`.
     """
-    return _list(directory, key, masks=False)
+    return _list(directory, key, "image")
 
 
 def list_masks(directory: Path, key: str = "") -> Listing:
     """Like `list_images`, but where masks lie beside their images, the images are left out."""
-    return _list(directory, key, masks=True)
+    return _list(directory, key, "mask")
+
+
+def list_files(directory: Path, key: str = "") -> Listing:
+    """Like `list_images`, but takes every image file, whatever the names say."""
+    return _list(directory, key, None)
 
 
 def image_of_mask(stem: str) -> str | None:
@@ -84,22 +89,18 @@ def summarize(texts: Iterable[str], shown: int = _SHOWN) -> str:
     return "; ".join([*texts[:shown], *more])
 
 
-def _list(directory: Path, key: str, *, masks: bool) -> Listing:
+def _list(directory: Path, key: str, kind: Literal["image", "mask"] | None) -> Listing:
     with system_errors(directory, key):
         os.scandir(directory).close()
     walk = _Walk(directory)
     names, partners = list[str](), 0
     for found in walk:
-        beside = _masks_beside_images(found)
-        wanted = [name for name in found if (name in beside) == masks] if beside else found
-        names += wanted
-        partners += len(found) - len(wanted)
-    kind = (
-        f"{count_of(partners, 'image')} of these masks"
-        if masks
-        else (f"{count_of(partners, 'mask')} of these images")
-    )
-    left_out = walk.left_out([kind] if partners else [])
+        beside = _masks_beside_images(found) if kind else set[str]()
+        wanted = [name for name in found if (name in beside) == (kind == "mask")]
+        names += wanted if beside else found
+        partners += len(found) - len(wanted) if beside else 0
+    other = "image" if kind == "mask" else "mask"
+    left_out = walk.left_out([f"{count_of(partners, other)} of these {kind}s"] if partners else [])
     if not names:
         shown = f"{key}={directory}" if key else f"{directory}"
         raise UserError(

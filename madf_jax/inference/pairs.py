@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from madf_jax.data.listing import list_images, list_masks
+from madf_jax.data.listing import list_files, list_images, list_masks
 from madf_jax.data.pairing import pair_by_name
 from madf_jax.errors import UserError
 from madf_jax.imaging.formats import format_of
@@ -48,7 +48,8 @@ def make_plan(image: Path, mask: Path, output: Path) -> Plan:
     Args:
         image: a file, or a directory that is searched with its subdirectories.
         mask: a file for all images, or a directory that holds a mask for each, by its name
-            (`data.pairing`). It may be the directory of the images.
+            (`data.pairing`). If it holds the images, too, their names say what is a mask; otherwise
+            all in it are masks and the others images, whatever their names.
         output: a file for one image, otherwise a directory, in which results have the names of the
             images.
 
@@ -62,7 +63,7 @@ def make_plan(image: Path, mask: Path, output: Path) -> Plan:
         return Plan(tasks, problems, [], target.parent)
     if output.is_file():
         raise UserError(f"{output}: is a file; the results of a directory need a directory")
-    listing = list_images(image)
+    listing = list_files(image) if _is_apart(image, mask) else list_images(image)
     names = [name for name in listing.names if not _is_below(image / name, image, mask, output)]
     if not names:
         raise UserError(f"{image}: holds no images besides masks and results")
@@ -91,21 +92,28 @@ def _pair(
 ) -> tuple[list[Task], list[str]]:
     """The tasks of images, and a line for each without one mask."""
     tasks, problems = [], []
-    for name, masks in zip(names, _masks(names, mask), strict=True):
+    for name, masks in zip(names, _masks(root, names, mask), strict=True):
         if len(masks) == 1:
             tasks.append(Task(root / name, masks[0], target(name)))
         else:
-            found = ", ".join(path.name for path in masks) or "none"
+            found = ", ".join(str(path.relative_to(mask)) for path in masks) or "none"
             problems.append(f"{root / name}: needs one mask in {mask}, found {found}")
     return tasks, problems
 
 
-def _masks(names: list[str], mask: Path) -> list[list[Path]]:
+def _masks(root: Path, names: list[str], mask: Path) -> list[list[Path]]:
     """The masks of each image."""
     if not mask.is_dir():
         return [[mask]] * len(names)
-    masks = list_masks(mask).names
+    listing = list_files(mask) if _is_apart(root, mask) else list_masks(mask)
+    images = {(root / name).resolve() for name in names}
+    masks = [name for name in listing.names if (mask / name).resolve() not in images]
     return [[mask / masks[index] for index in found] for found in pair_by_name(names, masks)]
+
+
+def _is_apart(images: Path, masks: Path) -> bool:
+    """Whether masks lie in a directory of their own, which may be one below that of the images."""
+    return masks.is_dir() and not images.resolve().is_relative_to(masks.resolve())
 
 
 def _is_below(path: Path, root: Path, *others: Path) -> bool:

@@ -4,7 +4,7 @@ import os
 import pytest
 
 from madf_jax.data import listing
-from madf_jax.data.listing import digest, image_of_mask, list_images, list_masks
+from madf_jax.data.listing import digest, image_of_mask, list_files, list_images, list_masks
 from madf_jax.errors import UserError
 
 
@@ -146,6 +146,8 @@ def test_masks_beside_their_images_are_no_images(tmp_path):
         *("sub/bird.png", "sub/face_mask.png"),
     ]
     assert masks.left_out == "2 images of these masks"
+    assert list_files(tmp_path).names == sorted([*images.names, *masks.names[:4]])
+    assert list_files(tmp_path).left_out == ""
 
 
 def test_a_folder_of_masks_alone_is_whole(tmp_path):

@@ -61,6 +61,32 @@ def test_masks_beside_their_images(tree):
     ]
 
 
+@pytest.mark.parametrize("masks", ["masks", "in/masks"])
+def test_names_mean_nothing_where_masks_have_a_directory_of_their_own(masks, tree):
+    names = ("a", "b", "b_mask")
+    root = tree(*(f"in/{name}.jpg" for name in names), *(f"{masks}/{name}.png" for name in names))
+    plan = make_plan(root / "in", root / masks, root / "out")
+    assert plan.problems == plan.remarks == []
+    assert [(task.image.stem, task.mask) for task in plan.tasks] == [
+        (name, root / masks / f"{name}.png") for name in names
+    ]
+
+
+@pytest.mark.parametrize("image", ["in", "in/a.jpg"])
+@pytest.mark.parametrize("mask", ["in", "."])
+def test_no_image_is_its_own_mask(image, mask, tree):
+    root = tree("in/a.jpg")
+    plan = make_plan(root / image, root / mask, root / "out")
+    assert plan.tasks == []
+    assert plan.problems == [f"{root / 'in/a.jpg'}: needs one mask in {root / mask}, found none"]
+
+
+def test_masks_in_a_directory_above_the_images(tree):
+    root = tree("a_mask.png", "in/a.jpg", "b_mask.png", "in/b.jpg")
+    plan = make_plan(root / "in", root, root / "out")
+    assert [task.mask.name for task in plan.tasks] == ["a_mask.png", "b_mask.png"]
+
+
 def test_one_image_and_a_directory_of_masks(tree):
     root = tree("a.jpg", "masks/a.png", "masks/b.png")
     (task,) = make_plan(root / "a.jpg", root / "masks", root / "out").tasks
@@ -68,12 +94,12 @@ def test_one_image_and_a_directory_of_masks(tree):
 
 
 def test_an_image_without_a_mask_or_with_two_is_reported_and_the_rest_goes_on(tree):
-    root = tree("in/a.jpg", "in/b.jpg", "in/c.jpg", "masks/a.png", "masks/c.png", "masks/c.jpg")
+    root = tree("in/a.jpg", "in/b.jpg", "in/c.jpg", "masks/a.png", "masks/c.png", "masks/x/c.png")
     plan = make_plan(root / "in", root / "masks", root / "out")
     assert [task.image.name for task in plan.tasks] == ["a.jpg"]
     assert plan.problems == [
         f"{root / 'in/b.jpg'}: needs one mask in {root / 'masks'}, found none",
-        f"{root / 'in/c.jpg'}: needs one mask in {root / 'masks'}, found c.jpg, c.png",
+        f"{root / 'in/c.jpg'}: needs one mask in {root / 'masks'}, found c.png, x/c.png",
     ]
 
 
