@@ -16,6 +16,7 @@ from typing import BinaryIO
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
+from madf_jax.data.foreign_formats import foreign_format
 from madf_jax.data.metadata import MOST_BYTES, can_strip, without_metadata
 from madf_jax.errors import UserError
 from madf_jax.memory import MemoryBudget
@@ -27,6 +28,7 @@ DECODING = MemoryBudget(2**30)
 PIXELS_AT_ONCE = 2**20  # converted to RGB in one go; more would double the memory of large images
 
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
+_UNKNOWN = "not a JPEG, PNG, WebP, BMP or TIFF image"
 # Bytes per pixel while an image is decoded and converted to an RGB array, measured.
 _BYTES_PER_PIXEL = {"WEBP": 19}
 _BYTES_PER_PIXEL_OF_OTHERS = 11
@@ -151,9 +153,11 @@ def _identify(stream: BinaryIO) -> Image.Image:
 
 
 def _identify_bare(stream: BinaryIO, error: Exception) -> Image.Image:
-    """Opens the image without its metadata; raises `error` if there is none to drop."""
+    """Opens the image without its metadata; if there is none to drop, raises what is wrong."""
     stream.seek(0)
     encoded = stream.read(16)
+    if isinstance(error, UnidentifiedImageError) and not can_strip(encoded):
+        raise ImageError(_UNKNOWN + foreign_format(encoded)) from None
     if can_strip(encoded):  # nothing else is worth reading whole
         encoded += stream.read(MOST_BYTES)
     if not can_strip(encoded) or len(encoded) > MOST_BYTES:
@@ -174,7 +178,7 @@ def _reason(error: Exception) -> str:
         case FileNotFoundError():
             return "there is no such file"
         case UnidentifiedImageError():
-            return "not a JPEG, PNG, WebP, BMP or TIFF image"
+            return _UNKNOWN
         case Image.DecompressionBombError():
             return f"has more than {MAX_PIXELS} pixels"
         case OSError(strerror=str(reason)):
