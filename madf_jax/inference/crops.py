@@ -27,6 +27,7 @@ def find_crops(hole: np.ndarray, margin: int) -> list[Box]:
         Rows and columns of each box, from top to bottom; none if there is no hole.
     """
     height, width = hole.shape
+    margin = min(margin, max(height, width))
     boxes = []
     for neighborhood in _neighborhoods(hole, margin):
         part = _bounds(hole, neighborhood)

@@ -97,8 +97,7 @@ def fill(
         ]
         painted = paint([level.image for level in levels], [level.known for level in levels])
         for i, level, output in zip(pending, levels, painted, strict=True):
-            kept = level.settled[..., None]
-            outputs[i] = np.where(kept, level.image, output) if kept.any() else output
+            outputs[i] = level.finished(output)
     return outputs
 
 
@@ -146,3 +145,13 @@ class _Level:
         settled = _distance(~known) > band
         image = np.where(known[..., None], image, enlarge(coarse, known.shape))
         return cls(image, known | settled, settled)
+
+    def finished(self, output: np.ndarray) -> np.ndarray:
+        """The network's output (h, w, 3) for this level, with what is settled.
+
+        Where a hole is too narrow for the scale, all is known and the network had nothing to paint.
+        """
+        if self.known.all():
+            return self.image
+        kept = self.settled[..., None]
+        return np.where(kept, self.image, output) if kept.any() else output

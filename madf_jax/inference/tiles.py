@@ -65,6 +65,8 @@ class Blend:
         """(H, W, 3), float32; 0 where no tile was added."""
         if self._whole is not None:
             return self._whole
+        if not self._sum.ndim:
+            return np.zeros((*self._size, 3), np.float32)
         return self._sum / np.maximum(self._weight, np.finfo(np.float32).tiny)
 
     def _ramp(self, part: slice, side: int) -> np.ndarray:

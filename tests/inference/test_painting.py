@@ -54,6 +54,17 @@ def test_dilate_grows_the_hole_all_around():
     assert painted[17, 17] == 0  # a disk, not a square
 
 
+@pytest.mark.parametrize("options", [{"dilate": 10**6}, {"margin": 10**9}, {"scale": 1e9}])
+def test_options_of_any_size_cost_nothing(options):
+    painted = paint(np.zeros((40, 50), np.uint8), square_hole((40, 50)), **options)
+    assert (painted == 77).all() == ("dilate" in options)
+
+
+def test_numbers_of_numpy_are_numbers():
+    options = {"dilate": np.int64(2), "feather": np.int32(3), "scale": np.float32(2)}
+    assert PaintOptions(**options) == PaintOptions(dilate=2, feather=3, scale=2)
+
+
 def test_the_network_sees_crops_with_margins_for_holes_far_apart():
     sizes = []
 

@@ -112,6 +112,20 @@ def test_each_image_has_its_own_scale():
     ]
 
 
+@pytest.mark.parametrize("scale", [2.0, 4.0, 8.0, 1e9])
+@pytest.mark.parametrize("width", [1, 2, 3])
+def test_a_hole_too_narrow_for_the_scale_has_the_colors_around_it(scale, width):
+    def paint(images, known):  # as `AnySize`, which gives 0 where nothing is to be painted
+        return [
+            np.zeros_like(image) if mask.all() else np.full_like(image, 200)
+            for image, mask in zip(images, known, strict=True)
+        ]
+
+    hole = box_hole((64, 64), 20, 5, width, 45)
+    (output,) = fill(paint, [np.full((64, 64, 3), 200, np.float32)], [~hole], [scale])
+    np.testing.assert_allclose(output[hole], 200, rtol=1e-5)
+
+
 def test_no_image_is_no_work():
     assert fill(Recorder(), [], [], []) == []
 

@@ -56,3 +56,4 @@ def test_one_tile_is_the_image_itself():
 
 def test_where_no_tile_was_added_there_is_nothing():
     np.testing.assert_array_equal(Blend((8, 9), 128).result(), np.zeros((8, 9, 3)))
+    assert Blend((8, 9), 128).result().shape == (8, 9, 3)
