@@ -24,4 +24,5 @@ def format_of(path: Path) -> str:
     """
     if found := FORMATS.get(path.suffix.lower()):
         return found
-    raise UserError(f"{path}: the suffix names no image format; use one of {', '.join(FORMATS)}")
+    what = f"the suffix {path.suffix}" if path.suffix else "a name without suffix"
+    raise UserError(f"{path}: {what} names no format to write; use one of {', '.join(FORMATS)}")

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
-from madf_jax.data.decoding import turn_upright
+from madf_jax.data.decoding import opened, turn_upright
 from madf_jax.data.mask_files import (
     THRESHOLD,
     MaskFile,
@@ -15,7 +15,8 @@ from madf_jax.data.mask_files import (
     read_mask_image,
 )
 from madf_jax.errors import UserError
-from madf_jax.imaging.rasters import InMemory
+from madf_jax.imaging.rasters import InMemory, decode_still
+from madf_jax.imaging.reading import refuse_animation
 
 HoleColor = Literal["black", "white"]
 
@@ -80,8 +81,16 @@ def to_mask(
 def _white(mask: InMemory | Path, name: str) -> tuple[np.ndarray, list[str]]:
     """Which pixels are white, (H, W), bool, and remarks."""
     if isinstance(mask, Path):
+        with opened(mask, None) as image:
+            refuse_animation(image)
         read = read_mask_file(mask)
         return read.white, _remarks(read)
+    if isinstance(mask, Image.Image):
+        decode_still(mask, name)
+        if 0 in mask.size:
+            raise UserError(f"{name}: is {_text(mask.size[::-1])}, not a single pixel")
+    elif not hasattr(mask, "__array__") and not isinstance(mask, list | tuple):
+        raise UserError(f"{name}: is a {type(mask).__name__}; give a PIL image, an array or a path")
     try:
         if isinstance(mask, Image.Image):
             read = read_mask_image(mask)
@@ -104,8 +113,8 @@ def _remarks(read: MaskFile) -> list[str]:
 def _white_of_array(array: np.ndarray) -> np.ndarray:
     if array.ndim == 3 and array.shape[-1] == 1:
         array = array[..., 0]
-    if not array.size or array.ndim not in (2, 3):
-        raise UserError(f"has shape {array.shape}; give (H, W) or (H, W, C)")
+    if not array.size or array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[-1] > 4):
+        raise UserError(f"has shape {array.shape}; give (H, W) or (H, W, C) with 1 to 4 channels")
     if array.dtype.kind == "b" and array.ndim == 2:
         return array
     if array.ndim == 3 and array.dtype != np.uint8:

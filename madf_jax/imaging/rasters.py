@@ -108,20 +108,33 @@ def to_rgb(raster: Raster) -> np.ndarray:
     return np.rint(255 * (color * opacity + (1 - opacity))).astype(np.uint8)
 
 
-def _from_pil(image: Image.Image, name: str) -> Raster:
-    if getattr(image, "is_animated", False) and image.format != "MPO":
+def decode_still(image: Image.Image, name: str) -> None:
+    """Decodes an image that a caller has opened, which may have left its pixels in the file.
+
+    Raises:
+        UserError: it is broken or an animation.
+    """
+    try:
+        # A camera's JPEG may carry a preview or a depth map as a second frame.
+        moves = getattr(image, "is_animated", False) and image.format != "MPO"
+        if not moves:
+            image.load()
+    except Exception as error:  # broken files make decoders raise almost anything
+        raise UserError(f"{name}: can't be decoded: {str(error) or type(error).__name__}") from None
+    if moves:
         raise UserError(f"{name}: is an animation; give one frame, image.copy()")
+
+
+def _from_pil(image: Image.Image, name: str) -> Raster:
+    decode_still(image, name)
     if image.mode not in _MODES:
         raise UserError(
             f"{name}: has mode {image.mode}, not one of {', '.join(_MODES)}; "
             "convert it, for example by image.convert('RGB')"
         )
-    try:
-        pixels = np.asarray(image)
-    except (OSError, SyntaxError) as error:  # files are decoded when pixels are first needed
-        raise UserError(f"{name}: can't be decoded: {error}") from None
     layout = _COLOR_MODES.get(image.mode) or _other_layout(image)
-    return Raster(_with_channels(pixels), layout, lambda painted: _to_pil(image, painted))
+    pixels = _with_channels(np.asarray(image))
+    return Raster(pixels, layout, lambda painted: _to_pil(image, painted))
 
 
 def _other_layout(image: Image.Image) -> Layout:

@@ -49,7 +49,7 @@ def read_image_file(path: Path) -> StoredImage:
         UserError: it is missing, no image, broken, an animation, or too large.
     """
     with opened(path, None) as image, DECODING.hold(working_bytes(image)):
-        _refuse_animation(image)
+        refuse_animation(image)
         # Neither can be seen any more once pixels were decoded.
         deep, turned = _is_16_bit_color(image), orientation(image)
         decoded = decode(image)
@@ -64,7 +64,12 @@ def read_image_file(path: Path) -> StoredImage:
     return StoredImage(pixels, file_format, turned, metadata)
 
 
-def _refuse_animation(image: Image.Image) -> None:
+def refuse_animation(image: Image.Image) -> None:
+    """Refuses an open file of which the first frame would not be all.
+
+    Raises:
+        ImageError: it is an animation or a document of several pages.
+    """
     frames = getattr(image, "n_frames", 1)
     # A camera's JPEG may carry a preview or a depth map as further "frames".
     if frames == 1 or image.format in ("JPEG", "MPO"):

@@ -7,6 +7,7 @@ from pathlib import Path
 from madf_jax.data.listing import list_files, list_images, list_masks
 from madf_jax.data.pairing import pair_by_name
 from madf_jax.errors import UserError
+from madf_jax.files import system_errors
 from madf_jax.imaging.formats import format_of
 
 
@@ -56,9 +57,13 @@ def make_plan(image: Path, mask: Path, output: Path) -> Plan:
     Raises:
         UserError: there is nothing to do, or `output` can't be a file or a directory as needed.
     """
+    for path in (image, mask):
+        with system_errors(path):
+            path.stat()
     if not image.is_dir():
         target = output / image.name if output.is_dir() or not output.suffix else output
-        format_of(target)
+        if target == output:
+            format_of(target)
         tasks, problems = _pair(image.parent, [image.name], mask, lambda name: target)
         return Plan(tasks, problems, [], target.parent)
     if output.is_file():

@@ -1,5 +1,7 @@
 """Masks of any kind as known pixels."""
 
+import io
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -15,6 +17,22 @@ def known():
     known = np.ones(SIZE, bool)
     known[5:12, 8:30] = False
     return known
+
+
+def animation(suffix="PNG"):
+    file, frames = io.BytesIO(), [Image.new("L", SIZE, value) for value in (0, 255)]
+    frames[0].save(file, suffix, save_all=True, append_images=frames[1:])
+    return file.getvalue()
+
+
+def truncated():
+    file = io.BytesIO()
+    Image.effect_noise((90, 90), 99).save(file, "PNG")
+    return file.getvalue()[:-4000]
+
+
+def opened(encoded):
+    return Image.open(io.BytesIO(encoded))
 
 
 def as_rgba(known):
@@ -111,6 +129,15 @@ def test_nearly_all_hole_and_none_are_said(known):
         (np.full(SIZE, np.nan), "black", "^m: .*nan"),
         (np.full(SIZE, -1), "black", "^m: .*from -1"),
         (np.full(SIZE, "x"), "black", "^m: has dtype str"),
+        (
+            np.ones((*SIZE, 7), np.uint8),
+            "black",
+            r"^m: has shape .*40, 7\); .* 1 to 4",
+        ),
+        (None, "black", "^m: is a NoneType; give a PIL image, an array or a path"),
+        (Image.new("L", (0, 5)), "black", "^m: is 0x5, not a single pixel"),
+        (opened(animation()), "black", "^m: is an animation; give one frame"),
+        (opened(truncated()), "black", "^m: can't be decoded: image file is truncated"),
     ],
 )
 def test_what_is_no_mask_is_refused_by_name(mask, hole, message):
@@ -121,3 +148,10 @@ def test_what_is_no_mask_is_refused_by_name(mask, hole, message):
 def test_a_missing_file_is_refused_by_its_name(tmp_path):
     with pytest.raises(UserError, match=r"x\.png: .*no such file"):
         to_mask(tmp_path / "x.png", SIZE, "black")
+
+
+@pytest.mark.parametrize(("suffix", "kind"), [("PNG", "an animation"), ("TIFF", "a document of 2")])
+def test_a_file_with_more_than_one_mask_is_refused(suffix, kind, tmp_path):
+    (tmp_path / "m").write_bytes(animation(suffix))
+    with pytest.raises(UserError, match=rf"m: is {kind}"):
+        to_mask(tmp_path / "m", SIZE, "black")

@@ -35,6 +35,11 @@ def test_one_image_into_a_directory_keeps_its_name(output, tree):
     assert task.output == root / output / "a.jpg"
 
 
+def test_an_image_of_a_format_that_is_not_read_says_so_before_its_output_does(tree):
+    root = tree("a.heic", "m.png", "out/x")
+    assert len(make_plan(root / "a.heic", root / "m.png", root / "out").tasks) == 1
+
+
 def test_a_directory_with_one_mask_for_all(tree):
     root = tree("in/b.png", "in/deep/a.TIF", "in/notes.txt", "in/.hidden.png", "m.png")
     plan = make_plan(root / "in", root / "m.png", root / "out")
@@ -122,7 +127,9 @@ def test_results_around_the_images_leave_them_images(tree):
     [
         ("empty", "m.png", "out", "empty: no images found"),
         ("in", "empty", "out", "empty: no images found"),
-        ("a.jpg", "m.png", "b.psd", "b.psd: the suffix names no image format"),
+        ("in/a.jpg", "m.png", "b.psd", "b.psd: the suffix .psd names no format to write"),
+        ("none", "m.png", "out", "none: there is no such file or directory"),
+        ("in", "none", "out", "none: there is no such file or directory"),
         ("in", "m.png", "file", "file: is a file; the results of a directory need a directory"),
     ],
 )
