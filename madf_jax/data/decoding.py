@@ -16,7 +16,7 @@ from typing import BinaryIO
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from madf_jax.data.foreign_formats import foreign_format
+from madf_jax.data.foreign_formats import why_not_read
 from madf_jax.data.metadata import MOST_BYTES, can_strip, without_metadata
 from madf_jax.errors import UserError
 from madf_jax.memory import MemoryBudget
@@ -28,7 +28,6 @@ DECODING = MemoryBudget(2**30)
 PIXELS_AT_ONCE = 2**20  # converted to RGB in one go; more would double the memory of large images
 
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
-_UNKNOWN = "not a JPEG, PNG, WebP, BMP or TIFF image"
 # Bytes per pixel while an image is decoded and converted to an RGB array, measured.
 _BYTES_PER_PIXEL = {"WEBP": 19}
 _BYTES_PER_PIXEL_OF_OTHERS = 11
@@ -157,7 +156,7 @@ def _identify_bare(stream: BinaryIO, error: Exception) -> Image.Image:
     stream.seek(0)
     encoded = stream.read(16)
     if isinstance(error, UnidentifiedImageError) and not can_strip(encoded):
-        raise ImageError(_UNKNOWN + foreign_format(encoded)) from None
+        raise ImageError(why_not_read(encoded)) from None
     if can_strip(encoded):  # nothing else is worth reading whole
         encoded += stream.read(MOST_BYTES)
     if not can_strip(encoded) or len(encoded) > MOST_BYTES:
@@ -178,7 +177,7 @@ def _reason(error: Exception) -> str:
         case FileNotFoundError():
             return "there is no such file"
         case UnidentifiedImageError():
-            return _UNKNOWN
+            return "damaged header"
         case Image.DecompressionBombError():
             return f"has more than {MAX_PIXELS} pixels"
         case OSError(strerror=str(reason)):

@@ -1,5 +1,7 @@
 """What files are that are not read as images, by their first bytes, so that errors name it."""
 
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+
 _IMAGES = {
     b"GIF8": "GIF",
     b"8BPS": "PSD",
@@ -24,16 +26,21 @@ _BRANDS = {b"avif": "AVIF", b"avis": "AVIF", b"mif1": "HEIF", b"msf1": "HEIF"} |
 }
 
 
-def foreign_format(head: bytes) -> str:
-    """Names what a file is, and what to do about it.
+def why_not_read(head: bytes) -> str:
+    """Why a file could not be identified as an image.
 
     Args:
         head: its first 16 bytes, or all if it has fewer.
 
     Returns:
-        For the end of an error: " but HEIC; convert it to PNG or JPEG", for example, and "" if it
-        is unknown.
+        One line that says what it is, as far as that is known, and what to do about it.
     """
+    if head.startswith(_TIFF):
+        return "broken TIFF, or pixels of a kind that is not read; convert it to 8 or 16 bits"
+    return f"not a JPEG, PNG, WebP, BMP or TIFF image{_but(head)}"
+
+
+def _but(head: bytes) -> str:
     if not head:
         return " but an empty file"
     image = _BRANDS.get(head[8:12], "") if head[4:8] == b"ftyp" else _starting(head, _IMAGES)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps, TiffImagePlugin
 
 from madf_jax.data.decoding import (
     DECODING,
@@ -51,13 +51,14 @@ def read_image_file(path: Path) -> StoredImage:
     with opened(path, None) as image, DECODING.hold(working_bytes(image)):
         refuse_animation(image)
         # Neither can be seen any more once pixels were decoded.
-        deep, turned = _is_16_bit_color(image), orientation(image)
+        deep_mode, turned = _mode_of_16_bits(image), orientation(image)
         decoded = decode(image)
         metadata = read_metadata(decoded)
-        if deep:
-            pixels: InMemory = _read_16_bit_color(path, image.format == "TIFF", turned)
+        if deep_mode:
+            is_tiff = image.format == "TIFF"
+            pixels: InMemory = _read_16_bit_color(path, deep_mode, is_tiff, turned)
         else:
-            pixels = _turn_upright(decoded)
+            pixels = _with_whole_palette(_turn_upright(decoded))
         file_format = "JPEG" if image.format == "MPO" else str(image.format)
         if file_format == "WEBP" and _is_lossless_webp(path):
             metadata = dataclasses.replace(metadata, encoding={"lossless": True})
@@ -78,21 +79,44 @@ def refuse_animation(image: Image.Image) -> None:
     raise ImageError(f"is {what}; give a still image")
 
 
-def _is_16_bit_color(image: Image.Image) -> bool:
-    if image.mode.startswith("I"):
-        return False
-    tiles = getattr(image, "tile")  # noqa: B009 - Pillow's types hide it
-    return any(";16" in str(tile[3]) for tile in tiles)  # the raw mode, among others
+def _mode_of_16_bits(image: Image.Image) -> str:
+    """RGB, RGBA, LA or another mode if a file has color of 16 bits; otherwise ""."""
+    if image.mode.startswith(("I", "F")):
+        return ""
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        if max(image.tag_v2.get(ExifTags.Base.BitsPerSample, (1,))) <= 8:
+            return ""
+        in_planes = image.tag_v2.get(ExifTags.Base.PlanarConfiguration) == 2
+        return "planes" if in_planes else image.mode
+    if image.format != "PNG":
+        return ""
+    raw_mode = str(getattr(image, "tile")[0][3])  # noqa: B009 - Pillow's types hide it
+    return raw_mode.split(";")[0] if ";16" in raw_mode else ""
 
 
-def _read_16_bit_color(path: Path, is_tiff: bool, turned: int) -> np.ndarray:
-    flags = cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION
-    pixels = cv2.imdecode(np.fromfile(path, np.uint8), flags)
+def _read_16_bit_color(path: Path, mode: str, is_tiff: bool, turned: int) -> np.ndarray:
+    """(H, W, C), uint16: RGB, RGBA, or gray with alpha."""
+    pixels = None
+    if mode in ("RGB", "RGBA", "LA"):
+        flags = cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION
+        pixels = cv2.imdecode(np.fromfile(path, np.uint8), flags)
     if pixels is None or pixels.dtype != np.uint16 or pixels.ndim != 3:
         raise ImageError("has color of 16 bits in a form that can't be read; use 8 bits")
-    pixels = pixels[..., [2, 1, 0, 3][: pixels.shape[-1]]]
+    # OpenCV makes color of gray with alpha.
+    order = [0, 3] if mode == "LA" else [2, 1, 0, 3][: pixels.shape[-1]]
+    pixels = pixels[..., order]
     # OpenCV always turns a TIFF, whatever the flag says.
     return pixels if is_tiff else turn_upright(pixels, turned)
+
+
+def _with_whole_palette(image: Image.Image) -> Image.Image:
+    """With black for pixels beyond the palette; encoders would give them a color inside of it."""
+    if image.mode == "P":
+        palette = image.getpalette() or []
+        missing = int(np.asarray(image).max()) + 1 - len(palette) // 3
+        if missing > 0:
+            image.putpalette([*palette, *[0] * (3 * missing)])
+    return image
 
 
 def _turn_upright(decoded: Image.Image) -> Image.Image:

@@ -128,6 +128,8 @@ def _encoder_options(
 
 
 def _encode_16_bit_color(pixels: np.ndarray, file_format: str, options: dict[str, Any]) -> bytes:
+    if pixels.shape[-1] == 2:  # no library at hand writes gray with alpha
+        pixels = pixels[..., [0, 0, 0, 1]]
     if file_format == "PNG":
         return _encode_16_bit_png(pixels, options)
     return _encode_16_bit_tiff(pixels, options)

@@ -43,8 +43,8 @@ def paint_file(
         UserError: a file can't be read or written.
     """
     stored = read_image_file(task.image)
-    require_fits(task.output, stored)
     raster = to_raster(stored.image, str(task.image))
+    require_fits(task.output, stored)
     mask = to_mask(task.mask, raster.size, files.hole, orientation=stored.orientation)
     check_values(raster, mask.known, str(task.image))
     (painted,) = inpainter.paint([raster], [mask.known], painting)

@@ -2,13 +2,16 @@
 
 import io
 
+import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from madf_jax.data.decoding import ImageError
-from madf_jax.data.foreign_formats import foreign_format
+from madf_jax.data.foreign_formats import why_not_read
 from madf_jax.data.images import read_image
 
+NOT_READ = "not a JPEG, PNG, WebP, BMP or TIFF image"
 HEADS = {
     "HEIC": b"\0\0\0\x18ftypheic",
     "HEIF": b"\0\0\0\x18ftypmif1",
@@ -27,7 +30,7 @@ def encoded(file_format):
 
 @pytest.mark.parametrize("name", HEADS)
 def test_other_formats_are_named_with_what_to_do(name):
-    assert foreign_format(HEADS[name]) == f" but {name}; convert it to PNG or JPEG"
+    assert why_not_read(HEADS[name]) == f"{NOT_READ} but {name}; convert it to PNG or JPEG"
 
 
 @pytest.mark.parametrize(
@@ -50,4 +53,10 @@ def test_an_error_names_the_format_whatever_the_suffix(file_format, name, tmp_pa
     ],
 )
 def test_what_is_no_image_needs_no_conversion(head, text):
-    assert foreign_format(head) == text
+    assert why_not_read(head) == f"{NOT_READ}{text}"
+
+
+def test_a_tiff_of_another_kind_is_not_said_to_be_none(tmp_path):
+    tifffile.imwrite(tmp_path / "x.tif", np.zeros((8, 9)))
+    with pytest.raises(ImageError, match="pixels of a kind that is not read; convert it to 8 or"):
+        read_image(tmp_path / "x.tif")

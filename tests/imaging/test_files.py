@@ -1,6 +1,8 @@
 """Image files read and written: pixels, modes, metadata; what can't be is refused."""
 
 import dataclasses
+import struct
+import zlib
 
 import cv2
 import numpy as np
@@ -153,6 +155,68 @@ def test_color_of_16_bits_keeps_all_of_them(suffix, channels, profile, tmp_path)
         if suffix == "tif":
             assert again.metadata.icc_profile == profile
             assert b"text" in again.metadata.exif
+
+
+def png_chunk(kind, data):
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def png(header, rows, palette=b""):
+    """A PNG as Pillow would not write it."""
+    lines = b"".join(b"\0" + row.tobytes() for row in rows)
+    chunks = [
+        (b"IHDR", header),
+        (b"PLTE", palette),
+        (b"IDAT", zlib.compress(lines)),
+        (b"IEND", b""),
+    ]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        png_chunk(kind, data) for kind, data in chunks if data or kind == b"IEND"
+    )
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_gray_of_16_bits_with_alpha_stays_gray(suffix, tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 65536, (13, 21, 2), np.uint16)
+    header = struct.pack(">IIBBBBB", 21, 13, 16, 4, 0, 0, 0)
+    (tmp_path / "in.png").write_bytes(png(header, pixels.astype(">u2")))
+    np.testing.assert_array_equal(read_image_file(tmp_path / "in.png").image, pixels)
+    again = round_trip(tmp_path / "in.png", tmp_path / f"out.{suffix}")
+    np.testing.assert_array_equal(again.image, pixels[..., [0, 0, 0, 1]])
+
+
+def test_pixels_beyond_the_palette_are_not_moved_into_it(tmp_path):
+    rows = np.random.default_rng(0).integers(0, 40, (13, 21), np.uint8)
+    header = struct.pack(">IIBBBBB", 21, 13, 8, 3, 0, 0, 0)
+    (tmp_path / "in.png").write_bytes(png(header, rows, bytes(range(100, 112))))
+    again = round_trip(tmp_path / "in.png", tmp_path / "out.png")
+    np.testing.assert_array_equal(np.asarray(again.image), rows)
+    colors = np.asarray(again.image.convert("RGB"))
+    assert not colors[rows > 3].any() and colors[rows < 4].all()
+
+
+def test_a_bmp_of_16_bits_a_pixel_has_8_bits_a_channel(tmp_path):
+    pixels = np.full((2, 4), 31 << 10, np.uint16)  # red, 5 bits
+    header = struct.pack("<IiiHHIIiiII", 40, 4, 2, 1, 16, 0, pixels.nbytes, 0, 0, 0, 0)
+    start = 14 + len(header)
+    file_header = b"BM" + struct.pack("<IHHI", start + pixels.nbytes, 0, 0, start)
+    (tmp_path / "x.bmp").write_bytes(file_header + header + pixels.tobytes())
+    np.testing.assert_array_equal(
+        read_image_file(tmp_path / "x.bmp").image, [[[255, 0, 0]] * 4] * 2
+    )
+
+
+@pytest.mark.parametrize(
+    ("shape", "layout"),
+    [((8, 9, 4), {"photometric": "separated"}), ((3, 8, 9), {"planarconfig": "separate"})],
+)
+def test_inks_and_planes_of_16_bits_are_refused_without_a_word_of_opencv(
+    shape, layout, tmp_path, capfd
+):
+    tifffile.imwrite(tmp_path / "x.tif", np.zeros(shape, np.uint16), **layout)
+    with pytest.raises(UserError, match=r"x\.tif: has color of 16 bits in a form"):
+        read_image_file(tmp_path / "x.tif")
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_jpeg_keeps_its_quantization_unless_a_quality_is_given(make_image, tmp_path):

@@ -138,6 +138,20 @@ def test_a_result_that_the_format_can_not_hold_is_refused_before_painting(
     assert "out.jpg: JPEG can't hold transparency; use one of" in capsys.readouterr().err
 
 
+def test_an_image_that_can_not_be_painted_is_named_and_not_its_output(quick, folder, capsys):
+    Image.new("LAB", (9, 9)).save(folder / "in/a.tif")
+    assert inpaint(folder, "in/a.tif", "mask.png", "out.tif") == 1
+    assert f"madf-jax: {folder / 'in/a.tif'}: has mode LAB, not one of" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("missing", ["image", "mask"])
+def test_what_is_missing_is_reported_once_before_weights_are_read(missing, folder, capsys):
+    assert inpaint(folder, **{missing: "none"}) == 1
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err == f"madf-jax: {folder / 'none'}: there is no such file or directory\n"
+
+
 def test_an_output_that_can_not_be_written_ends_before_weights_are_read(folder, capsys):
     (folder / "file").touch()
     assert inpaint(folder, "in", "mask.png", "file/out") == 1
