@@ -93,9 +93,15 @@ def _fitting(path: Path, image: Image.Image, file_format: str) -> Image.Image:
         held_by = _HELD_BY_TRANSPARENT.get(image.mode, ("RGBA",))
     for mode in held_by:
         if mode in modes:
-            return image if mode == image.mode else image.convert(mode)
+            return image if mode == image.mode else _converted(image, mode)
     what = "transparency" if transparent else _DESCRIPTIONS.get(image.mode, image.mode)
     raise _can_not_hold(path, what, [name for name in _MODES if {*_MODES[name]} & {*held_by}])
+
+
+def _converted(image: Image.Image, mode: str) -> Image.Image:
+    if mode == "I;16":  # Pillow cuts 16 bits of the other byte order to 8
+        return Image.fromarray(np.asarray(image).astype(np.uint16))
+    return image.convert(mode)
 
 
 def _is_transparent(image: Image.Image) -> bool:

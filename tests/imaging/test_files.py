@@ -196,8 +196,9 @@ def test_pixels_beyond_the_palette_are_not_moved_into_it(tmp_path):
 
 
 def test_a_bmp_of_16_bits_a_pixel_has_8_bits_a_channel(tmp_path):
-    pixels = np.full((2, 4), 31 << 10, np.uint16)  # red, 5 bits
-    header = struct.pack("<IiiHHIIiiII", 40, 4, 2, 1, 16, 0, pixels.nbytes, 0, 0, 0, 0)
+    masks = (31 << 11, 63 << 5, 31)
+    pixels = np.full((2, 4), masks[0], np.uint16)
+    header = struct.pack("<IiiHHIIiiII3I", 40, 4, 2, 1, 16, 3, pixels.nbytes, 0, 0, 0, 0, *masks)
     start = 14 + len(header)
     file_header = b"BM" + struct.pack("<IHHI", start + pixels.nbytes, 0, 0, start)
     (tmp_path / "x.bmp").write_bytes(file_header + header + pixels.tobytes())
@@ -206,9 +207,20 @@ def test_a_bmp_of_16_bits_a_pixel_has_8_bits_a_channel(tmp_path):
     )
 
 
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_gray_of_16_bits_keeps_them_whatever_the_byte_order(suffix, tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 65536, (13, 21), np.uint16)
+    tifffile.imwrite(tmp_path / "in.tif", pixels, byteorder=">")
+    again = round_trip(tmp_path / "in.tif", tmp_path / f"out.{suffix}")
+    np.testing.assert_array_equal(np.asarray(again.image), pixels)
+
+
 @pytest.mark.parametrize(
     ("shape", "layout"),
-    [((8, 9, 4), {"photometric": "separated"}), ((3, 8, 9), {"planarconfig": "separate"})],
+    [
+        ((8, 9, 4), {"photometric": "separated"}),
+        ((3, 8, 9), {"photometric": "rgb", "planarconfig": "separate"}),
+    ],
 )
 def test_inks_and_planes_of_16_bits_are_refused_without_a_word_of_opencv(
     shape, layout, tmp_path, capfd
