@@ -37,6 +37,12 @@ def test_subfolders_tell_images_of_one_name_apart():
     ]
 
 
+def test_images_that_differ_by_their_suffix_share_their_masks():
+    images = ["a.jpg", "a.png", "b/c.jpg", "b/c.webp"]
+    found = [["a_mask.png"], ["a_mask.png"], ["c.png"], ["c.png"]]
+    assert named(images, ["a_mask.png", "c.png"]) == found
+
+
 def test_an_image_may_have_several_masks_in_order():
     masks = ["a_mask000.png", "a_mask001.png", "b.png"]
     assert named(["a.png", "b.png"], masks) == [["a_mask000.png", "a_mask001.png"], ["b.png"]]
