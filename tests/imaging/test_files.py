@@ -207,6 +207,15 @@ def test_a_bmp_of_16_bits_a_pixel_has_8_bits_a_channel(tmp_path):
     )
 
 
+@pytest.mark.parametrize(("dtype", "white"), [(np.uint8, 255), (np.uint16, 65535)])
+def test_a_tiff_in_which_0_is_white_looks_the_same(dtype, white, tmp_path):
+    pixels = np.random.default_rng(0).integers(0, white + 1, (13, 21), dtype)
+    tifffile.imwrite(tmp_path / "in.tif", pixels, photometric="miniswhite")
+    np.testing.assert_array_equal(read_image_file(tmp_path / "in.tif").image, white - pixels)
+    again = round_trip(tmp_path / "in.tif", tmp_path / "out.tif")
+    np.testing.assert_array_equal(again.image, white - pixels)
+
+
 @pytest.mark.parametrize("suffix", ["png", "tif"])
 def test_gray_of_16_bits_keeps_them_whatever_the_byte_order(suffix, tmp_path):
     pixels = np.random.default_rng(0).integers(0, 65536, (13, 21), np.uint16)
