@@ -143,4 +143,5 @@ def test_eighty_sizes_by_a_network(make_network, make_variables, tmp_path):
     painted = sum(check_in_memory(inpainter, seed) for seed in range(80))
     assert painted >= 60
     for seed in range(0, 80, 7):
-        check_files(inpainter, seed, tmp_path)
+        (tmp_path / f"{seed}").mkdir()
+        check_files(inpainter, seed, tmp_path / f"{seed}")
