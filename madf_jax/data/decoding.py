@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import ExifTags, Image, TiffImagePlugin, UnidentifiedImageError
 
 from madf_jax.data.foreign_formats import why_not_read
 from madf_jax.data.metadata import MOST_BYTES, can_strip, without_metadata
@@ -72,8 +72,13 @@ def opened(file: Path | BinaryIO, name: str | None) -> Iterator[Image.Image]:
 def decode(image: Image.Image) -> Image.Image:
     """Decodes an `opened` image in its own mode and as it is stored, not turned upright.
 
-    Metadata that makes the decoder fail is dropped. The caller holds `working_bytes` of `DECODING`.
+    Metadata that makes the decoder fail is dropped. 0 is black also where a TIFF says otherwise.
+    The caller holds `working_bytes` of `DECODING`.
+
+    Raises:
+        ImageError: Pillow would decode it to noise.
     """
+    _refuse_deep_planes(image)
     stream: BinaryIO = getattr(image, "fp")  # noqa: B009 - Pillow's types hide it
     try:
         image.load()
@@ -82,6 +87,7 @@ def decode(image: Image.Image) -> Image.Image:
             raise
         image = _identify_bare(stream, error)
         image.load()
+    _invert_where_0_is_white(image)
     return image
 
 
@@ -165,6 +171,25 @@ def _identify_bare(stream: BinaryIO, error: Exception) -> Image.Image:
         return Image.open(io.BytesIO(without_metadata(encoded)), formats=_FORMATS)
     except UnidentifiedImageError:
         raise OSError("damaged header") from error
+
+
+def _refuse_deep_planes(image: Image.Image) -> None:
+    """Pillow takes the planes of a TIFF of more than 8 bits for those of 8."""
+    if not isinstance(image, TiffImagePlugin.TiffImageFile):
+        return
+    tags = image.tag_v2
+    is_deep = max(tags.get(ExifTags.Base.BitsPerSample, (1,))) > 8
+    if is_deep and tags.get(ExifTags.Base.PlanarConfiguration) == 2 and len(image.getbands()) > 1:
+        raise ImageError("has 16-bit colors in separate planes; save it with interleaved ones")
+
+
+def _invert_where_0_is_white(image: Image.Image) -> None:
+    """For a TIFF of 8 bits, Pillow does so itself; for 16 bits it does not."""
+    if not isinstance(image, TiffImagePlugin.TiffImageFile) or not image.mode.startswith("I;16"):
+        return
+    if image.tag_v2.get(ExifTags.Base.PhotometricInterpretation) == 0:
+        pixels = np.asarray(image)
+        image.frombytes((65535 - pixels).astype(pixels.dtype).tobytes())
 
 
 def _is_out_of_memory(error: Exception) -> bool:

@@ -58,7 +58,7 @@ def read_image_file(path: Path) -> StoredImage:
             is_tiff = image.format == "TIFF"
             pixels: InMemory = _read_16_bit_color(path, deep_mode, is_tiff, turned)
         else:
-            pixels = _with_whole_palette(_turn_upright(_with_black_0(decoded)))
+            pixels = _with_whole_palette(_turn_upright(decoded))
         file_format = "JPEG" if image.format == "MPO" else str(image.format)
         if file_format == "WEBP" and _is_lossless_webp(path):
             metadata = dataclasses.replace(metadata, encoding={"lossless": True})
@@ -86,8 +86,7 @@ def _mode_of_16_bits(image: Image.Image) -> str:
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         if max(image.tag_v2.get(ExifTags.Base.BitsPerSample, (1,))) <= 8:
             return ""
-        in_planes = image.tag_v2.get(ExifTags.Base.PlanarConfiguration) == 2
-        return "planes" if in_planes else image.mode
+        return image.mode
     if image.format != "PNG":
         return ""
     raw_mode = str(getattr(image, "tile")[0][3])  # noqa: B009 - Pillow's types hide it
@@ -107,15 +106,6 @@ def _read_16_bit_color(path: Path, mode: str, is_tiff: bool, turned: int) -> np.
     pixels = pixels[..., order]
     # OpenCV always turns a TIFF, whatever the flag says.
     return pixels if is_tiff else turn_upright(pixels, turned)
-
-
-def _with_black_0(image: Image.Image) -> Image.Image:
-    """Inverts a TIFF of 16 bits in which 0 is white; for 8 bits, Pillow does so itself."""
-    if not (isinstance(image, TiffImagePlugin.TiffImageFile) and image.mode.startswith("I;16")):
-        return image
-    if image.tag_v2.get(ExifTags.Base.PhotometricInterpretation) != 0:
-        return image
-    return Image.fromarray(65535 - np.asarray(image).astype(np.uint16))
 
 
 def _with_whole_palette(image: Image.Image) -> Image.Image:

@@ -3,6 +3,7 @@ import io
 import cv2
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image, ImageOps
 
 from madf_jax.data.images import read_image
@@ -31,6 +32,22 @@ def test_sixteen_bit_gray_is_scaled_not_clipped(tmp_path, suffix):
     expected = np.round(gray / 257).astype(np.uint8)
     read = read_image(tmp_path / f"a.{suffix}")
     np.testing.assert_array_equal(read, np.stack([expected] * 3, -1))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_a_tiff_in_which_0_is_white_is_no_negative(tmp_path, dtype):
+    gray = np.linspace(0, 255, 1600).astype(np.uint8).reshape(40, 40)
+    stored = (255 - gray).astype(dtype) * dtype(np.iinfo(dtype).max // 255)
+    tifffile.imwrite(tmp_path / "a.tif", stored, photometric="miniswhite")
+    np.testing.assert_array_equal(read_image(tmp_path / "a.tif"), np.stack([gray] * 3, axis=-1))
+
+
+def test_planes_of_16_bits_are_refused(tmp_path):
+    """Pillow would read them as noise."""
+    planes = np.full((3, 20, 30), 65535, np.uint16)
+    tifffile.imwrite(tmp_path / "a.tif", planes, photometric="rgb", planarconfig="separate")
+    with pytest.raises(UserError, match=r"a\.tif: has 16-bit colors in separate planes"):
+        read_image(tmp_path / "a.tif")
 
 
 def test_floating_point_pixels_are_refused(tmp_path):

@@ -235,7 +235,7 @@ def test_inks_and_planes_of_16_bits_are_refused_without_a_word_of_opencv(
     shape, layout, tmp_path, capfd
 ):
     tifffile.imwrite(tmp_path / "x.tif", np.zeros(shape, np.uint16), **layout)
-    with pytest.raises(UserError, match=r"x\.tif: has color of 16 bits in a form"):
+    with pytest.raises(UserError, match=r"x\.tif: has (color of 16 bits in a|16-bit)"):
         read_image_file(tmp_path / "x.tif")
     assert capfd.readouterr() == ("", "")
 
