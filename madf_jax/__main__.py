@@ -14,6 +14,7 @@ from madf_jax.inference.command import add_commands as add_inference
 from madf_jax.parity.command import add_commands as add_parity
 from madf_jax.planning.command import add_commands as add_planning
 from madf_jax.terminal import quiet_broken_pipe
+from madf_jax.web.command import add_commands as add_web
 from madf_jax.weights.command import add_commands as add_weights
 
 INTERRUPTED = 128 + signal.SIGINT
@@ -42,7 +43,14 @@ def _run(argv: Sequence[str] | None) -> int:
     parser = argparse.ArgumentParser("madf-jax", description="Image inpainting with MADF in JAX.")
     parser.add_argument("--version", action="version", version=f"madf-jax {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for add_commands in (add_inference, add_weights, add_parity, add_benchmark, add_planning):
+    for add_commands in (
+        add_inference,
+        add_web,
+        add_weights,
+        add_parity,
+        add_benchmark,
+        add_planning,
+    ):
         add_commands(commands)
     args, rest = parser.parse_known_args(argv)
     if rest and not getattr(args, "takes_config_flags", False):

@@ -23,7 +23,7 @@ FLOORS = (
     {"evaluation"},
     {"training"},
     {"parity"},
-    {"benchmark", "planning"},
+    {"benchmark", "planning", "web"},
     {"__main__"},
 )
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}

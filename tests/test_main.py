@@ -38,7 +38,7 @@ def test_arguments_that_do_not_parse_end_with_usage_and_2(arguments, capsys):
     assert capsys.readouterr().err.startswith("usage: madf-jax")
 
 
-COMMANDS = ("convert", "compare", "numbers", "benchmark", "compile")
+COMMANDS = ("convert", "compare", "numbers", "benchmark", "compile", "inpaint", "demo")
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -8,7 +8,7 @@ from tqdm import tqdm
 from madf_jax.command_line import LocalPath
 from madf_jax.errors import UserError, escape
 from madf_jax.files import make_directory, system_errors
-from madf_jax.inference.demo_weights import demo_weights
+from madf_jax.inference.arguments import add_machine, add_weights, load_inpainter
 from madf_jax.terminal import Subparsers, quiet_orbax
 
 
@@ -43,12 +43,7 @@ def _add_inpaint(commands: Subparsers) -> None:
         required=True,
         help="where to write; a file's suffix chooses the format",
     )
-    files.add_argument(
-        "--weights",
-        metavar="W",
-        action=LocalPath,
-        help="a file (.safetensors, .npz, .pth) or the directory of a run (the demo weights)",
-    )
+    add_weights(files)
     files.add_argument(
         "--compare", action="store_true", help="also write before and after, side by side"
     )
@@ -86,26 +81,12 @@ def _add_inpaint(commands: Subparsers) -> None:
         default=128,
         help="pixels of context around a hole; holes farther apart are painted apart (128)",
     )
-    machine = parser.add_argument_group("machine")
-    machine.add_argument(
-        "--memory",
-        metavar="GB",
-        type=float,
-        default=1.0,
-        help="that the network may take; larger images are painted in tiles (1)",
-    )
-    machine.add_argument(
-        "--compilation-cache",
-        metavar="DIR",
-        action=LocalPath,
-        help="keep compiled programs there for later",
-    )
+    add_machine(parser)
     parser.set_defaults(run=_inpaint)
 
 
 def _inpaint(args: argparse.Namespace) -> int:
     quiet_orbax()
-    from madf_jax.inference.inpainter import Inpainter
     from madf_jax.inference.paint_file import FileOptions, paint_file
     from madf_jax.inference.painting import PaintOptions
     from madf_jax.inference.pairs import make_plan, require_other_files
@@ -119,11 +100,7 @@ def _inpaint(args: argparse.Namespace) -> int:
     write, painted = _LineWriter(), 0
     for line in (*plan.remarks, *plan.problems):
         write(line)
-    inpainter = Inpainter.load(
-        args.weights or demo_weights(),
-        memory_limit=args.memory * 1e9,
-        compilation_cache=args.compilation_cache,
-    )
+    inpainter = load_inpainter(args)
     for task in tqdm(plan.tasks, unit="image", disable=None if len(plan.tasks) > 1 else True):
         try:
             with system_errors(task.image):

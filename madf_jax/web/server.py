@@ -1,0 +1,119 @@
+"""The page's server: this machine only unless another host is named, and nothing from elsewhere."""
+
+import os
+import signal
+import socket
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from madf_jax.errors import UserError
+from madf_jax.web.actions import MAX_MEGABYTES
+
+if TYPE_CHECKING:
+    from madf_jax.inference.inpainter import Inpainter
+
+# Browsers load nothing from other hosts then, whatever a version of Gradio asks for.
+_POLICY = "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:"
+_GOODBYE = 1  # second that requests have to end after Ctrl-C
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Takes a port, which may be 0 for any that is free.
+
+    Raises:
+        UserError: it is taken, or the host is none of this machine's.
+    """
+    name = f"--host={host} --port={port}"
+    if not 0 <= port < 2**16:
+        raise UserError(f"{name}: the port must be from 0 to {2**16 - 1}")
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        return socket.create_server(address[:2], family=family)
+    except (socket.gaierror, UnicodeError):  # the second for names that are too long
+        raise UserError(f"{name}: there is no such host") from None
+    except OSError as error:
+        reason = os.strerror(error.errno or 0)
+        raise UserError(f"{name}: can't be used: {reason}; choose another") from None
+
+
+def address_of(listening: socket.socket) -> str:
+    """The URL of a server."""
+    host, port = listening.getsockname()[:2]
+    if host in ("0.0.0.0", "::"):  # all of this machine's
+        host = socket.gethostname()
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def serve(inpainter: "Inpainter", listening: socket.socket) -> NoReturn:
+    """Serves the page until the process is interrupted or terminated.
+
+    What people upload lies in a temporary directory that is deleted at the end.
+
+    Args:
+        inpainter: ready to paint.
+        listening: what `listen` gave.
+
+    Raises:
+        KeyboardInterrupt: after Ctrl-C.
+        SystemExit: after SIGTERM.
+    """
+    with tempfile.TemporaryDirectory(prefix="madf_jax_") as directory:
+        # Gradio reads both when it is imported.
+        os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "GRADIO_TEMP_DIR": directory}
+        import uvicorn
+
+        config = uvicorn.Config(
+            _application(inpainter, Path(directory)),
+            log_level="critical",
+            timeout_graceful_shutdown=_GOODBYE,
+        )
+        signal.signal(signal.SIGTERM, _terminate)
+        print(f"Ready: {address_of(listening)} (Ctrl-C ends it)", flush=True)
+        uvicorn.Server(config).run(sockets=[listening])
+    raise KeyboardInterrupt
+
+
+def _application(inpainter: "Inpainter", directory: Path) -> Any:
+    import gradio as gr
+    from fastapi import FastAPI
+
+    from madf_jax.web.page import build_page
+
+    theme = gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["monospace"])
+    app = gr.mount_gradio_app(
+        FastAPI(openapi_url=None),
+        build_page(inpainter, directory),
+        path="",
+        footer_links=[],
+        run_history=False,
+        allowed_paths=[],
+        show_error=False,
+        max_file_size=MAX_MEGABYTES * 10**6,
+        ssr_mode=False,
+        pwa=False,
+        mcp_server=False,
+        enable_monitoring=False,
+        theme=theme,
+    )
+    return _WithPolicy(app)
+
+
+class _WithPolicy:
+    """An ASGI application whose answers carry the policy."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        async def send_with_policy(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                policy = (b"content-security-policy", _POLICY.encode())
+                message = {**message, "headers": [*message.get("headers", []), policy]}
+            await send(message)
+
+        await self._app(scope, receive, send_with_policy)
+
+
+def _terminate(*_: Any) -> NoReturn:
+    raise SystemExit(128 + signal.SIGTERM)
