@@ -29,7 +29,7 @@ from madf_jax.inference.paint_file import FileOptions, paint_file
 from madf_jax.inference.painting import PaintOptions
 from madf_jax.inference.pairs import Task
 
-MAX_MEGABYTES = 200
+MAX_MEGABYTES = 200  # of 2**20 bytes, as Gradio counts
 MAX_MEGAPIXELS = 64
 
 _LONGEST_SIDE = 4096  # of a preview; phones can't hold much larger canvases
@@ -143,7 +143,7 @@ def paint(inpainter: Inpainter, image: OpenImage, drawn: str, directory: Path) -
 
 def _require_small(path: Path) -> None:
     """Refuses a file by its size and its header, before anything of it is decoded."""
-    if require_regular_file(path).st_size > MAX_MEGABYTES * 10**6:
+    if require_regular_file(path).st_size > MAX_MEGABYTES * 2**20:
         raise UserError(f"{path}: is larger than {MAX_MEGABYTES} MB")
     with opened(path, None) as image:
         pixels = image.width * image.height

@@ -10,6 +10,10 @@ from madf_jax.web.actions import MAX_MEGABYTES, MAX_MEGAPIXELS
 
 TITLE = "Repair an image"
 NO_RESULT = "The result appears here."
+# The painter marks its canvas while an image is open.
+STYLE = """
+#work:not(:has(canvas[data-open])), body:has(canvas[data-open]) #start { display: none; }
+"""
 
 _INTRODUCTION = f"""# {TITLE}
 Open an image, paint over what should disappear, a little beyond its edges, and press **Fill**."""
@@ -22,9 +26,7 @@ class Controls:
     """The parts of the page that something is done with.
 
     Attributes:
-        start: where an image is opened; hidden while there is one.
         file: takes the image.
-        work: the rest; hidden until there is an image.
         fill: the button that fills what is marked.
         mask_file: takes a mask.
         other: the button that leads back to the start.
@@ -37,9 +39,7 @@ class Controls:
         mask: a mask on its way to or from the painter, as a data URL.
     """
 
-    start: gr.Column
     file: gr.File
-    work: gr.Row
     fill: gr.Button
     mask_file: gr.UploadButton
     other: gr.Button
@@ -56,28 +56,34 @@ def lay_out() -> Controls:
     """Adds everything to the `gr.Blocks` that is open."""
     gr.Markdown(_INTRODUCTION)
     types = list(EXTENSIONS)
-    with gr.Column() as start:
+    with gr.Column(elem_id="start"):
         file = gr.File(label="Image", file_types=types, height=320, elem_id="image")
         gr.Markdown(_LIMITS)
-    # Hidden parts are in the page all the same, so that the painter is made once.
-    with gr.Row(visible="hidden") as work:
+    with gr.Row(elem_id="work"):
         with gr.Column():
             _add_painter()
             fill = gr.Button("Fill", variant="primary", elem_id="fill")
             with gr.Row():
-                mask_file = gr.UploadButton("Open a mask", file_types=types, size="sm")
-                other = gr.Button("Open another image", size="sm", elem_id="other")
+                mask_file = gr.UploadButton(
+                    "Open a mask", file_types=types, size="sm", min_width=140
+                )
+                other = gr.Button("Open another image", size="sm", min_width=140)
         with gr.Column():
             slider = gr.ImageSlider(
-                label="Before and after", buttons=["fullscreen"], interactive=False
+                label="Before and after",
+                buttons=["fullscreen"],
+                interactive=False,
+                elem_id="before-after",
             )
             summary = gr.Markdown(NO_RESULT, elem_id="summary")
-            download = gr.DownloadButton("Download", variant="primary", visible="hidden")
-            download_mask = gr.DownloadButton("Download the mask", size="sm", visible="hidden")
+            download = gr.DownloadButton(
+                "Download", variant="primary", visible=False, elem_id="download"
+            )
+            download_mask = gr.DownloadButton(
+                "Download the mask", size="sm", visible=False, elem_id="download-mask"
+            )
     return Controls(
-        start=start,
         file=file,
-        work=work,
         fill=fill,
         mask_file=mask_file,
         other=other,

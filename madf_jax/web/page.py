@@ -21,10 +21,8 @@ _SWEEP, _KEPT = 600, 3600  # seconds between deletions, and that a file is kept 
 # Run in the browser, with what painter.js defines.
 _OPEN = "(preview) => painter.open(preview.url)"
 _LOAD = "(mask) => painter.load(mask)"
-_FILL = """(image) => {
-  document.getElementById("summary").scrollIntoView({ behavior: "smooth", block: "nearest" });
-  return [image, painter.mask()];
-}"""
+_FILL = "(image) => { painter.show('summary'); return [image, painter.mask()]; }"
+_DONE = "() => setTimeout(() => painter.show('download'), 300)"  # ms, until it is there
 
 
 def build_page(inpainter: Inpainter, directory: Path) -> gr.Blocks:
@@ -49,7 +47,7 @@ class _Events:
 
     def open_image(self, path: str) -> list[Any]:
         image = open_image(Path(path), self._new_directory())
-        return [image, str(image.preview), *_where(work=True), *_no_result()]
+        return [image, str(image.preview), *_no_result()]
 
     def open_mask(self, image: OpenImage, path: str) -> str:
         mask, remarks = open_mask(Path(path), image)
@@ -67,7 +65,7 @@ class _Events:
         ]
 
     def start_again(self) -> list[Any]:
-        return [None, None, *_where(work=False), *_no_result()]
+        return [None, None, *_no_result()]
 
     def checked(self, action: Callable[..., Any]) -> Callable[..., Any]:
         """Shows a user's mistake as one line, which knows files by their names only."""
@@ -78,7 +76,7 @@ class _Events:
                 return action(*arguments)
             except UserError as error:
                 line = html.escape(self._folder.sub("", str(error)), quote=False)
-                raise gr.Error(line, print_exception=False) from None
+                raise gr.Error(line, title="That did not work", print_exception=False) from None
 
         return shown
 
@@ -87,19 +85,20 @@ class _Events:
 
 
 def _connect(page: Controls, events: _Events) -> None:
-    where, result = (
-        [page.start, page.work],
-        [page.slider, page.summary, page.download, page.download_mask],
-    )
+    result = [page.slider, page.summary, page.download, page.download_mask]
     opening = page.file.upload(
         events.checked(events.open_image),
         page.file,
-        [page.image, page.preview, *where, *result],
+        [page.image, page.preview, *result],
+        show_progress="hidden",
     )
     opening.success(js=_OPEN, inputs=page.preview)
     opening.failure(lambda: None, outputs=page.file)
     page.mask_file.upload(
-        events.checked(events.open_mask), [page.image, page.mask_file], page.mask
+        events.checked(events.open_mask),
+        [page.image, page.mask_file],
+        page.mask,
+        show_progress="hidden",
     ).success(js=_LOAD, inputs=page.mask)
     page.fill.click(
         events.checked(events.fill),
@@ -108,18 +107,14 @@ def _connect(page: Controls, events: _Events) -> None:
         js=_FILL,
         concurrency_limit=1,
         show_progress_on=page.slider,
+    ).success(js=_DONE)
+    page.other.click(
+        events.start_again,
+        outputs=[page.image, page.file, *result],
+        js="() => painter.close()",
+        show_progress="hidden",
     )
-    page.other.click(events.start_again, outputs=[page.image, page.file, *where, *result])
-
-
-def _where(work: bool) -> list[Any]:
-    """Which of `start` and `work` is shown."""
-    return [_shown(not work), _shown(work)]
 
 
 def _no_result() -> list[Any]:
-    return [None, NO_RESULT, _shown(False), _shown(False)]
-
-
-def _shown(visible: bool) -> dict[str, Any]:
-    return gr.update(visible=visible or "hidden")
+    return [None, NO_RESULT, gr.update(visible=False), gr.update(visible=False)]

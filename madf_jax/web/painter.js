@@ -30,7 +30,7 @@ const edit = {
     Object.assign(context, { lineWidth: width, lineCap: "round", lineJoin: "round" });
     context.strokeStyle = COLOR;
     context.beginPath();
-    context.moveTo(points[0].x, points[0].y);
+    context.moveTo(points[0].x - 0.01, points[0].y); // else a point alone would draw nothing
     points.forEach((point) => context.lineTo(point.x, point.y));
     context.stroke();
     context.globalCompositeOperation = "source-over";
@@ -175,6 +175,10 @@ window.painter = {
     cursor = { x: canvas.width / 2, y: canvas.height / 2 };
     edits = [];
     choose("brush");
+    canvas.dataset.open = "";
+  },
+  close() {
+    delete canvas.dataset.open;
   },
   // Marks what is opaque in an image.
   async load(url) {
@@ -191,5 +195,10 @@ window.painter = {
     drawing.fillStyle = "white";
     drawing.fillRect(0, 0, mask.width, mask.height);
     return mask.toDataURL("image/png");
+  },
+  // Scrolls a part of the page into view.
+  show(id) {
+    const part = document.getElementById(id);
+    part.scrollIntoView({ behavior: "smooth", block: "nearest" });
   },
 };

@@ -1,9 +1,11 @@
 """The page's server: this machine only unless another host is named, and nothing from elsewhere."""
 
+import contextlib
 import os
 import signal
 import socket
 import tempfile
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -64,37 +66,43 @@ def serve(inpainter: "Inpainter", listening: socket.socket) -> NoReturn:
         import uvicorn
 
         config = uvicorn.Config(
-            _application(inpainter, Path(directory)),
+            _application(inpainter, Path(directory), address_of(listening)),
             log_level="critical",
             timeout_graceful_shutdown=_GOODBYE,
         )
         signal.signal(signal.SIGTERM, _terminate)
-        print(f"Ready: {address_of(listening)} (Ctrl-C ends it)", flush=True)
         uvicorn.Server(config).run(sockets=[listening])
     raise KeyboardInterrupt
 
 
-def _application(inpainter: "Inpainter", directory: Path) -> Any:
+def _application(inpainter: "Inpainter", directory: Path, address: str) -> Any:
     import gradio as gr
     from fastapi import FastAPI
 
+    from madf_jax.web.layout import STYLE
     from madf_jax.web.page import build_page
+
+    @contextlib.asynccontextmanager
+    async def announcement(_: FastAPI) -> AsyncIterator[None]:
+        print(f"Ready: {address} (Ctrl-C ends it)", flush=True)
+        yield
 
     theme = gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["monospace"])
     app = gr.mount_gradio_app(
-        FastAPI(openapi_url=None),
+        FastAPI(openapi_url=None, lifespan=announcement),
         build_page(inpainter, directory),
         path="",
         footer_links=[],
         run_history=False,
         allowed_paths=[],
         show_error=False,
-        max_file_size=MAX_MEGABYTES * 10**6,
+        max_file_size=MAX_MEGABYTES * 2**20,
         ssr_mode=False,
         pwa=False,
         mcp_server=False,
         enable_monitoring=False,
         theme=theme,
+        css=STYLE,
     )
     return _WithPolicy(app)
 

@@ -159,7 +159,7 @@ def test_too_many_pixels_are_refused_before_they_are_decoded(tmp_path, monkeypat
 
 def test_too_many_bytes_are_refused_before_they_are_read(tmp_path):
     with (tmp_path / "huge.png").open("wb") as file:
-        file.truncate(200 * 10**6 + 1)
+        file.truncate(200 * 2**20 + 1)
     with pytest.raises(UserError, match=r"huge.png: is larger than 200 MB"):
         open_image(tmp_path / "huge.png", tmp_path)
 
