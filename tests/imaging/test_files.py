@@ -146,7 +146,9 @@ def test_color_of_16_bits_keeps_all_of_them(suffix, channels, profile, tmp_path)
         order = [2, 1, 0, 3][:channels]
         cv2.imwrite(str(source), pixels[..., order])
     else:
-        tifffile.imwrite(source, pixels, photometric="rgb", iccprofile=profile, description="text")
+        # metadata=None: else there is a second description, and Pillow before 13 reads that one.
+        options = {"iccprofile": profile, "description": "text", "metadata": None}
+        tifffile.imwrite(source, pixels, photometric="rgb", **options)
     stored = read_image_file(source)
     np.testing.assert_array_equal(stored.image, pixels)
     for target in ("png", "tif"):
