@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 KILLS ?= 100
 
-.PHONY: help install quickstart test test-slow test-torch faults lint format clean
+.PHONY: help install quickstart test test-slow test-torch test-web faults lint format clean
 
 help:
 	@echo "make install      everything into .venv, with the command madf-jax"
@@ -13,6 +13,7 @@ help:
 	@echo "make test         run the tests"
 	@echo "make test-slow    run the tests that take long: large recorded case, several processes, faults"
 	@echo "make test-torch   run the tests that need PyTorch"
+	@echo "make test-web     run the tests of the page in the browser; they need Chromium"
 	@echo "make faults       kill, stop, damage and restart trainings; KILLS=100 kills"
 	@echo "make lint         ruff and mypy"
 	@echo "make format       let ruff format and fix"
@@ -32,6 +33,10 @@ $(VENV)/.installed-torch: requirements-torch.txt $(VENV)/.installed-dev
 	$(BIN)/python -m pip install --quiet --requirement requirements-torch.txt
 	@touch $@
 
+$(VENV)/.installed-web: requirements-web.txt $(VENV)/.installed-dev
+	$(BIN)/python -m pip install --quiet --requirement requirements-web.txt
+	@touch $@
+
 install: $(VENV)/.installed
 
 quickstart: install
@@ -46,6 +51,9 @@ test-slow: $(VENV)/.installed-dev
 
 test-torch: $(VENV)/.installed-torch
 	$(BIN)/python -m pytest -m torch
+
+test-web: $(VENV)/.installed-web
+	$(BIN)/python -m pytest -m web
 
 faults: $(VENV)/.installed-dev
 	$(BIN)/python tests/faults/harness.py --kills $(KILLS)

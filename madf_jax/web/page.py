@@ -76,7 +76,7 @@ class _Events:
                 return action(*arguments)
             except UserError as error:
                 line = html.escape(self._folder.sub("", str(error)), quote=False)
-                raise gr.Error(line, title="That did not work", print_exception=False) from None
+                raise gr.Error(line, print_exception=False) from None
 
         return shown
 
