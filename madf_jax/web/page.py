@@ -90,7 +90,8 @@ def _connect(page: Controls, events: _Events) -> None:
         events.checked(events.open_image),
         page.file,
         [page.image, page.preview, *result],
-        show_progress="hidden",
+        show_progress="minimal",
+        show_progress_on=page.file,
     )
     opening.success(js=_OPEN, inputs=page.preview)
     opening.failure(lambda: None, outputs=page.file)
