@@ -49,7 +49,7 @@ from madf_jax.__main__ import main
 try:
     main([{command!r}, "--help"])
 except SystemExit:
-    print("LOADED", *sorted({{"jax", "numpy", "PIL", "orbax"}} & set(sys.modules)))
+    print("LOADED", *sorted({{"jax", "numpy", "PIL", "orbax", "gradio"}} & set(sys.modules)))
 """
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True

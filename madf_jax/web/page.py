@@ -52,7 +52,8 @@ class _Events:
     def open_mask(self, image: OpenImage, path: str) -> str:
         mask, remarks = open_mask(Path(path), image)
         for remark in remarks:
-            gr.Info(f"The mask {remark}.")
+            fact = remark.partition(", since hole=")[0]  # an option that the page does not have
+            gr.Info(f"The mask {fact}. If the wrong part is marked, press Invert.")
         return mask
 
     def fill(self, image: OpenImage, mask: str) -> list[Any]:

@@ -16,6 +16,8 @@ pytestmark = pytest.mark.web
 
 DOWNLOAD = "#download"
 ERROR = "[data-testid=toast-body]"
+MARKED_AT = """((x, y) => document.querySelector("#painter canvas").getContext("2d")
+    .getImageData(x, y, 1, 1).data[3])"""
 FILLED = "document.getElementById('summary').innerText.includes('Filled in')"
 
 
@@ -31,6 +33,12 @@ def place(page, x, y):
     page.locator("#painter canvas").scroll_into_view_if_needed()
     box = page.locator("#painter canvas").bounding_box()
     return box["x"] + x * box["width"], box["y"] + y * box["height"]
+
+
+def load_mask(page, path):
+    with page.expect_file_chooser() as chooser:
+        page.click("button:text-is('Open a mask')")
+    chooser.value.set_files(path)
 
 
 def stroke(page, *places):
@@ -128,13 +136,23 @@ def test_the_mask_is_edited_and_undone(new_page, photo, tmp_path):
     known = np.ones((90, 120), bool)
     known[20:40, 30:60] = False
     Image.fromarray(known).save(tmp_path / "mask.png")
-    with page.expect_file_chooser() as chooser:
-        page.click("button:text-is('Open a mask')")
-    chooser.value.set_files(tmp_path / "mask.png")
-    page.wait_for_function(
-        "document.querySelector('#painter canvas').getContext('2d').getImageData(45,30,1,1).data[3]"
-    )
+    load_mask(page, tmp_path / "mask.png")
+    page.wait_for_function(f"{MARKED_AT}(45, 30)")
     np.testing.assert_array_equal(marked(page), ~known)
+
+
+def test_a_mask_with_a_white_hole_is_reported_and_inverted(new_page, photo, tmp_path):
+    page = new_page()
+    open_image(page, photo)
+    hole = np.zeros((90, 120), bool)
+    hole[20:40, 30:60] = True
+    Image.fromarray(hole).save(tmp_path / "mask.png")
+    load_mask(page, tmp_path / "mask.png")
+    line = "The mask is 94 % hole. If the wrong part is marked, press Invert."
+    page.wait_for_selector(f"text={line}")
+    page.wait_for_function(f"{MARKED_AT}(5, 5)")
+    edit(page, "Invert")
+    np.testing.assert_array_equal(marked(page), hole)
 
 
 def test_another_image_is_begun_from_nothing(new_page, photo, tmp_path):
