@@ -24,6 +24,7 @@ class Example:
 
     Attributes:
         index: in the order of the evaluation, from 0.
+        id: names it in reports: the manifest's id, or the index.
         image_name: of the original.
         mask_name: of the mask.
         image: the original.
@@ -34,6 +35,7 @@ class Example:
     """
 
     index: int
+    id: str
     image_name: str
     mask_name: str
     image: np.ndarray
@@ -47,7 +49,7 @@ class Evaluator:
     """Scores methods on held-out examples.
 
     Args:
-        dataset: of batches, from `evaluation_dataset`.
+        dataset: of batches, from `evaluation_dataset` or `manifest_dataset`.
         loader: how they are read ahead.
     """
 
@@ -107,13 +109,14 @@ def make_evaluator(setup: Setup, count: int) -> Evaluator:
 def _score_batch(
     batch: Mapping[str, Any], methods: Mapping[str, Method], metrics: Mapping[str, Metric]
 ) -> Iterator[Example]:
-    images, masks, names = batch["image"], batch["mask"], batch["image_name"].tolist()
-    painted = {name: method(names)(images, masks) for name, method in methods.items()}
+    images, masks, ids = batch["image"], batch["mask"], batch["id"].tolist()
+    painted = {name: method(ids)(images, masks) for name, method in methods.items()}
     composites = {name: composite(images, result, masks) for name, result in painted.items()}
     for i, (image, mask) in enumerate(zip(images, masks, strict=True)):
         yield Example(
             index=int(batch["index"][i]),
-            image_name=names[i],
+            id=ids[i],
+            image_name=str(batch["image_name"][i]),
             mask_name=str(batch["mask_name"][i]),
             image=image,
             mask=mask,

@@ -35,8 +35,7 @@ def format_report(report: Mapping[str, Any], output: Path) -> str:
     """
     place = escape(str(output))
     lines = [
-        f"{report['count']} held-out images at step {report['step']} "
-        f"({report['weights']} weights):\n",
+        f"{report['count']} held-out images{_of_network(report)}:\n",
         format_table(report["methods"]),
         *(
             f"\n{method}: {count} of {report['count']} composites equal the original; their PSNR "
@@ -52,6 +51,13 @@ def format_report(report: Mapping[str, Any], output: Path) -> str:
     return "\n" + "\n".join(lines)
 
 
+def _of_network(report: Mapping[str, Any]) -> str:
+    if report["weights"] is None:
+        return ""
+    step = "" if report["step"] is None else f" at step {report['step']}"
+    return f"{step} ({report['weights']} weights)"
+
+
 def to_json(report: Mapping[str, Any]) -> str:
     """The text of `evaluation.json`; means that are not a number become null."""
     methods = {
@@ -65,7 +71,7 @@ def rows_of(example: Example) -> list[Row]:
     """The rows of `evaluation.csv` for one example, one per method."""
     names = [_encodable(name) for name in (example.image_name, example.mask_name)]
     return [
-        [example.index, *names, method, *(values[metric] for metric in METRICS)]
+        [_encodable(example.id), *names, method, *(values[metric] for metric in METRICS)]
         for method, values in example.scores.items()
     ]
 

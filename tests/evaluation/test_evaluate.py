@@ -7,9 +7,10 @@ import pytest
 from PIL import Image
 
 from madf_jax.errors import UserError
-from madf_jax.evaluation import evaluate as module
-from madf_jax.evaluation.evaluate import evaluate, parse_step
+from madf_jax.evaluation import networks as module
+from madf_jax.evaluation.evaluate import evaluate
 from madf_jax.evaluation.evaluator import NETWORK, Evaluator, make_evaluator
+from madf_jax.evaluation.networks import parse_step
 from madf_jax.evaluation.validation import Validation
 from madf_jax.inference.classical import CLASSICAL
 from madf_jax.inference.inpaint import any_image

@@ -27,6 +27,7 @@ def make_example(index=0, *, size=16, names=("a.png", "m.png"), psnr=20.0):
     images = [np.full((size, size, 3), level, np.uint8) for level in levels]
     return Example(
         index,
+        str(index),
         *names,
         image=images[4],
         mask=np.zeros((size, size, 1), np.uint8),
