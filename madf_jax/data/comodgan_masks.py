@@ -10,7 +10,9 @@ import math
 import cv2
 import numpy as np
 
-_CORNERS = (4, 17)  # segments of a stroke, fewest and most
+from madf_jax.data.holes import walk
+
+_SEGMENTS = (4, 17)  # of a stroke, fewest and most
 _ANGLE, _SPREAD = 2 * math.pi / 5, 2 * math.pi / 15  # of a zigzag
 _WIDTH = (12, 48)  # pixels
 _RADIUS = 1 / 8  # mean length of a segment, share of the diagonal
@@ -20,26 +22,28 @@ _RADIUS = 1 / 8  # mean length of a segment, share of the diagonal
 class CoModGanMasks:
     """A preset as a `Draw`; widths of strokes are pixels in an image of `side`, and scale with it.
 
-    A count below is an upper bound that is not reached: 5 means 0 to 4. All of them are lowered for
-    small holes, in proportion to `hole_min + hole_max`.
+    A count below is an upper bound that is not reached: 5 means 0 to 4.
 
     Attributes:
         side: of the images that the preset was made for.
         small_boxes: count of boxes with sides up to half of the image's.
         large_boxes: count of boxes with sides up to the image's.
         strokes: count of strokes, zigzags of 4 to 17 segments with round corners.
-        factor: that the counts are lowered by, up to 1.
+        lowered: whether the counts are lowered for ranges of small holes.
+        factor: that they are lowered by, up to 1.
     """
 
     side: int
     small_boxes: int
     large_boxes: int
     strokes: int
+    lowered: bool = True
     factor: float = 1.0
 
     def for_shares(self, hole_min: float, hole_max: float) -> "CoModGanMasks":
         """The preset for holes within a range of shares."""
-        return dataclasses.replace(self, factor=min(hole_min + hole_max, 1.0))
+        factor = min(hole_min + hole_max, 1.0) if self.lowered else 1.0
+        return dataclasses.replace(self, factor=factor)
 
     def __call__(self, rng: np.random.Generator, size: int) -> np.ndarray:
         """Draws one hole; arguments and result as `Draw` has them."""
@@ -48,30 +52,28 @@ class CoModGanMasks:
             for _ in range(self._number(rng, count, 1)):
                 _draw_box(rng, hole, longest)
         # At least one stroke is possible, or no hole of a few percent would ever be drawn.
-        for _ in range(self._number(rng, self.strokes, 2)):
-            self._draw_stroke(rng, hole)
-        return hole
+        return hole | self._draw_strokes(rng, size, self._number(rng, self.strokes, 2))
 
     def _number(self, rng: np.random.Generator, count: int, least: int) -> int:
         return int(rng.integers(0, max(least, int(count * self.factor))))
 
-    def _draw_stroke(self, rng: np.random.Generator, hole: np.ndarray) -> None:
-        size = len(hole)
-        corners = _zigzag(rng, size)
-        if rng.random() < 0.5:
-            corners[:, 0] = size - 1 - corners[:, 0]
-        if rng.random() < 0.5:
-            corners[:, 1] = size - 1 - corners[:, 1]
-        # Thick lines of OpenCV end in half circles: corners come out round.
-        width = max(1, round(rng.uniform(*_WIDTH) * size / self.side))
-        cv2.polylines(hole, [corners], isClosed=False, color=1, thickness=width)
+    def _draw_strokes(self, rng: np.random.Generator, size: int, count: int) -> np.ndarray:
+        hole = np.zeros((size, size), np.uint8)
+        segments = rng.integers(*_SEGMENTS, count, endpoint=True)
+        corners = walk(rng.integers(0, size, (count, 2)), _zigzags(rng, size, count), size)
+        widths = np.maximum(1, np.rint(rng.uniform(*_WIDTH, count) * size / self.side))
+        for stroke in range(count):
+            # Thick lines of OpenCV end in half circles: corners come out round.
+            line = corners[stroke, : segments[stroke] + 1]
+            cv2.polylines(hole, [line], isClosed=False, color=1, thickness=int(widths[stroke]))
+        return np.flip(hole, [axis for axis in (0, 1) if rng.random() < 0.5])
 
 
 COMODGAN = {
     "comodgan_256": CoModGanMasks(256, 5, 3, 9),
     "comodgan_512": CoModGanMasks(512, 5, 3, 9),
-    "comodgan_small_256": CoModGanMasks(256, 2, 2, 3),
-    "comodgan_small_512": CoModGanMasks(512, 3, 2, 4),
+    "comodgan_small_256": CoModGanMasks(256, 2, 2, 3, lowered=False),
+    "comodgan_small_512": CoModGanMasks(512, 3, 2, 4, lowered=False),
 }
 """MAT's masks for large and for small holes by name, with the side of the images."""
 
@@ -84,16 +86,12 @@ def _draw_box(rng: np.random.Generator, hole: np.ndarray, longest: int) -> None:
     hole[max(top, 0) : top + height, max(left, 0) : left + width] = 1
 
 
-def _zigzag(rng: np.random.Generator, size: int) -> np.ndarray:
-    """Corners (N, 2), int32, x and y: headings change sides, steps are stopped by the border."""
-    segments = int(rng.integers(*_CORNERS, endpoint=True))
-    least, most = _ANGLE - rng.uniform(0, _SPREAD), _ANGLE + rng.uniform(0, _SPREAD)
-    heading = rng.uniform(least, most, segments)
-    heading[::2] *= -1
+def _zigzags(rng: np.random.Generator, size: int, count: int) -> np.ndarray:
+    """Steps (count, segments, 2), x and y in pixels; every other one turns to the other side."""
+    shape = (count, _SEGMENTS[1])
+    least, most = (_ANGLE + sign * rng.uniform(0, _SPREAD, (count, 1)) for sign in (-1, 1))
+    heading = rng.uniform(least, most, shape)
+    heading[:, ::2] *= -1
     radius = math.sqrt(2) * size * _RADIUS
-    length = np.clip(rng.normal(radius, radius // 2, segments), 0, 2 * radius)
-    steps = (length * np.stack([np.cos(heading), np.sin(heading)])).T
-    corners = [rng.integers(0, size, 2).astype(np.int32)]
-    for step in steps:
-        corners.append(np.clip(corners[-1] + step, 0, size).astype(np.int32))
-    return np.stack(corners)
+    length = np.clip(rng.normal(radius, radius // 2, shape), 0, 2 * radius)
+    return length[..., None] * np.stack([np.cos(heading), np.sin(heading)], -1)

@@ -23,6 +23,24 @@ def pixel_bounds(hole_min: float, hole_max: float, size: int) -> tuple[int, int]
     return math.ceil(hole_min * size**2), math.floor(hole_max * size**2)
 
 
+def walk(start: np.ndarray, steps: np.ndarray, size: int) -> np.ndarray:
+    """Corners of strokes whose segments are stopped by the border of the image.
+
+    Args:
+        start: (N, 2), pixels, x and y.
+        steps: (N, M, 2), from each corner to the next one.
+        size: S, the side of the image.
+
+    Returns:
+        int32 (N, M + 1, 2), from 0 to S.
+    """
+    corners = np.empty((len(steps), steps.shape[1] + 1, 2), np.int32)
+    corners[:, 0] = start
+    for i in range(steps.shape[1]):
+        corners[:, i + 1] = np.minimum(np.maximum(corners[:, i] + steps[:, i], 0), size)
+    return corners
+
+
 def with_area(hole: np.ndarray, least: int, most: int) -> np.ndarray:
     """Grows or shrinks a non-empty hole into the bounds, evenly along its border.
 

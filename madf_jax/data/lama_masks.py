@@ -8,6 +8,8 @@ import dataclasses
 import cv2
 import numpy as np
 
+from madf_jax.data.holes import walk
+
 _STROKES_SHARE = 1 / 1.3  # strokes have the weight 1 and boxes 0.3, where a preset has boxes
 _CORNERS = 5  # most segments of a stroke
 _HEADINGS = 4  # of a segment: 0.01, 1.01, 2.01 or 3.01 radians
@@ -57,7 +59,8 @@ class LamaMasks:
         heading[::2] *= -1
         length = scale * (_SHORTEST + rng.integers(0, self.length, shape))
         width = np.maximum(1, np.rint(scale * (_THINNEST + rng.integers(0, self.width, shape))))
-        corners = _walk(rng.integers(0, len(hole), (count, 2)), heading, length, len(hole))
+        steps = length[..., None] * np.stack([np.sin(heading), np.cos(heading)], -1)
+        corners = walk(rng.integers(0, len(hole), (count, 2)), steps, len(hole))
         for stroke in range(count):
             for i in range(segments[stroke]):
                 begin, end = corners[stroke, i], corners[stroke, i + 1]
@@ -82,12 +85,3 @@ LAMA = {
     "lama_thin_512": LamaMasks(512, (4, 70), 20, 100),
 }
 """The presets of its published test sets by name: width of the holes, side of the images."""
-
-
-def _walk(start: np.ndarray, heading: np.ndarray, length: np.ndarray, size: int) -> np.ndarray:
-    """Corners (N, segments + 1, 2), int32, x and y: each step is stopped by the border."""
-    steps = length[..., None] * np.stack([np.sin(heading), np.cos(heading)], -1)
-    corners = [start.astype(np.int32)]
-    for i in range(heading.shape[1]):
-        corners.append(np.clip((corners[-1] + steps[:, i]).astype(np.int32), 0, size))
-    return np.stack(corners, 1)
