@@ -66,7 +66,7 @@ class CoModGanMasks:
             # Thick lines of OpenCV end in half circles: corners come out round.
             line = corners[stroke, : segments[stroke] + 1]
             cv2.polylines(hole, [line], isClosed=False, color=1, thickness=int(widths[stroke]))
-        return np.flip(hole, [axis for axis in (0, 1) if rng.random() < 0.5])
+        return np.flip(hole, tuple(axis for axis in (0, 1) if rng.random() < 0.5))
 
 
 COMODGAN = {

@@ -22,6 +22,7 @@ from madf_jax.files import require_regular_file, system_errors, write_text
 CROPS = ("squash", "center")
 SMALLEST, LARGEST = 16, 8192  # pixels of a side that examples are scored at
 DECIMALS = 6  # of a share
+SEEDS = 2**53  # of an example; larger numbers are not exact in every reader of JSON
 FORMAT, VERSION = "madf-jax manifest", 1
 
 

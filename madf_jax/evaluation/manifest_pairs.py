@@ -15,6 +15,7 @@ from madf_jax.data.masks import make_generator
 from madf_jax.data.options import MaskOptions
 from madf_jax.data.pairing import pair_by_name
 from madf_jax.errors import UserError, escape
+from madf_jax.evaluation.manifest import SEEDS
 from madf_jax.evaluation.many_files import map_files
 from madf_jax.files import write_whole
 
@@ -151,7 +152,8 @@ def make_ids(images: Sequence[str]) -> list[str]:
 
 def _seed(seed: int, index: int) -> int:
     """The seed of an example, whatever the number of examples."""
-    return int(np.random.SeedSequence((seed, index)).generate_state(1, np.uint64)[0])
+    (state,) = np.random.SeedSequence((seed, index)).generate_state(1, np.uint64)
+    return int(state) % SEEDS
 
 
 def _shuffles(length: int, seed: int) -> Iterator[int]:

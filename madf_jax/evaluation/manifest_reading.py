@@ -13,6 +13,7 @@ from madf_jax.evaluation.manifest import (
     CROPS,
     FORMAT,
     LARGEST,
+    SEEDS,
     SMALLEST,
     VERSION,
     Entry,
@@ -31,7 +32,6 @@ def _rule(kind: type, **rules: Any) -> Option:
     return Option("", None, kind, **rules)
 
 
-_SEED = _rule(int, minimum=0, maximum=2**64 - 1)
 _HEADER = {
     "images": _rule(str),
     "masks": _rule(str),
@@ -48,7 +48,7 @@ _ROW = {
     "mask": _rule(str),
     "share": _rule(float, minimum=0, maximum=1),
     "bucket": _rule(str),
-    "seed": _SEED,
+    "seed": _rule(int, minimum=0, maximum=SEEDS - 1),
     "image_sha256": _rule(str),
     "mask_sha256": _rule(str),
 }

@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from absl import logging
@@ -15,7 +16,7 @@ from madf_jax.data.images import read_image
 from madf_jax.data.listing import count_of, summarize
 from madf_jax.errors import UserError, escape
 from madf_jax.evaluation.evaluator import NETWORK
-from madf_jax.evaluation.manifest import Entry, Manifest
+from madf_jax.evaluation.manifest import Manifest
 from madf_jax.evaluation.many_files import SHOWN, map_files
 from madf_jax.files import local_path
 from madf_jax.inference.classical import CLASSICAL
@@ -26,6 +27,7 @@ FAR = 20.0
 """Mean difference of known pixels, of 255, from which a result may be of another image."""
 
 _MODES = ("RGB", "L")
+_JPEG, _GRAY = "JPEG files, whose compression is scored, too", "gray"
 _NAMED = re.compile(r"([A-Za-z0-9][A-Za-z0-9_.+-]{0,63})=(.*)", re.DOTALL)
 
 
@@ -109,58 +111,67 @@ def open_results(
     }
 
 
+class _Finding(NamedTuple):
+    """What a file is like.
+
+    Attributes:
+        fault: its kind; '' for a result that can be scored.
+        reason: of the fault.
+        remark: on a result that can be scored; '' for most.
+    """
+
+    fault: str = ""
+    reason: str = ""
+    remark: str = ""
+
+
 def _open(directory: Path, shown: str, manifest: Manifest) -> CheckedResults:
     folder = ResultsFolder(directory, "--results")
-    faults = {
-        entry.id: fault
-        for entry, fault in zip(
-            manifest.entries,
-            map_files(
-                lambda entry: _fault(folder, entry, manifest.size),
-                manifest.entries,
-                "results",
-                "remove them",
-            ),
-            strict=True,
-        )
-        if fault
-    }
-    for id, (_, reason) in faults.items():
-        logging.error("%s", escape(f"{shown}: {id}: {reason}"))
-    others = folder.others({entry.id for entry in manifest.entries})
+    ids = [entry.id for entry in manifest.entries]
+    found = map_files(lambda id: _inspect(folder, id, manifest.size), ids, "results", "try again")
+    findings = dict(zip(ids, found, strict=True))
+    others = folder.others(set(ids))
     unused = (
         f"{count_of(len(others), 'file')} there named like no example of the manifest: "
         f"{summarize(others)}"
     )
+    faults = {id: finding for id, finding in findings.items() if finding.fault}
+    for id, finding in faults.items():
+        logging.error("%s", escape(f"{shown}: {id}: {finding.reason}"))
     if faults:
-        kinds = Counter(kind for kind, _ in faults.values())
+        kinds = Counter(finding.fault for finding in faults.values())
         counted = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
         raise UserError(
-            f"{shown}: {len(faults)} of {count_of(len(manifest.entries), 'result')} can't be "
-            f"scored: {counted}; each is named above" + (f". {unused}" if others else "")
+            f"{shown}: {len(faults)} of {count_of(len(ids), 'result')} can't be scored: "
+            f"{counted}; each is named above" + (f". {unused}" if others else "")
         )
     if others:
         logging.warning("%s", escape(f"{shown}: {unused}; they are not scored"))
-    _warn_of_formats(folder, shown, manifest)
+    for remark in sorted({finding.remark for finding in found} - {""}):
+        those = [id for id, finding in findings.items() if finding.remark == remark]
+        text = f"{shown}: {count_of(len(those), 'result')} are {remark}: {summarize(those)}"
+        logging.warning("%s", escape(text))
     return CheckedResults(folder)
 
 
-def _fault(folder: ResultsFolder, entry: Entry, size: int) -> tuple[str, str] | None:
-    """The kind of fault and its reason; None for a result that can be scored."""
-    path = folder.find(entry.id)
+def _inspect(folder: ResultsFolder, id: str, size: int) -> _Finding:
+    path = folder.find(id)
     if path is None:
-        return "missing", f"there is no result{_of_other_type(folder.directory, entry.id)}"
+        reason = f"there is no result{_of_other_type(folder.directory, id)}"
+        return _Finding("missing", reason)
     try:
         with opened(path, None) as image:
             if image.size != (size, size):
                 width, height = image.size
-                return "of another size", f"{path}: is {width}x{height} pixels, not {size}x{size}"
+                reason = f"{path}: is {width}x{height} pixels, not {size}x{size}"
+                return _Finding("of another size", reason)
             if reason := _wrong_form(image):
-                return "of another format", f"{path}: {reason}; save it as 8-bit RGB"
+                return _Finding("of another format", f"{path}: {reason}; save it as 8-bit RGB")
+            remark = _JPEG if image.format == "JPEG" else _GRAY if image.mode == "L" else ""
         read_image(path)
     except ImageError as error:
-        return "unreadable", str(error)
-    return None
+        return _Finding("unreadable", str(error))
+    return _Finding(remark=remark)
 
 
 def _wrong_form(image: Image.Image) -> str:
@@ -188,25 +199,6 @@ def _of_other_type(directory: Path, id: str) -> str:
     except OSError:
         return ""
     return f", only {summarize(found)}" if found else ""
-
-
-def _warn_of_formats(folder: ResultsFolder, shown: str, manifest: Manifest) -> None:
-    jpegs, grays = [], []
-    for entry in manifest.entries:
-        path = folder.find(entry.id)
-        if path is None:
-            continue
-        with opened(path, None) as image:
-            if image.format == "JPEG":
-                jpegs.append(entry.id)
-            if image.mode == "L":
-                grays.append(entry.id)
-    for what, ids in (("JPEG files, whose compression is scored, too", jpegs), ("gray", grays)):
-        if ids:
-            logging.warning(
-                "%s",
-                escape(f"{shown}: {count_of(len(ids), 'result')} are {what}: {summarize(ids)}"),
-            )
 
 
 def _known_difference(image: np.ndarray, painted: np.ndarray, mask: np.ndarray) -> float:

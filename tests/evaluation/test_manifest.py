@@ -15,7 +15,7 @@ ROW = {
     "mask": "7.png",
     "share": 0.25,
     "bucket": "0.2-0.3",
-    "seed": 2**63 + 1,
+    "seed": 2**53 - 1,
     "image_sha256": "0" * 64,
     "mask_sha256": "f" * 64,
 }
@@ -95,6 +95,7 @@ def test_folders_that_have_moved_can_be_named(tmp_path):
         ({"share": "a lot"}, "line 2: share is 'a lot'"),
         ({"share": 0.35}, "line 2: bucket is '0.2-0.3'; the share is in 0.3-0.4"),
         ({"seed": -1}, "line 2: seed is -1"),
+        ({"seed": 2**53}, "line 2: seed is 9007199254740992"),
         ({"seed": 10**400}, "line 2: seed is 1000"),
         ({"image_sha256": "0" * 63}, "line 2: image_sha256 is not made of 64 hexadecimal digits"),
         ({"mask_sha256": "F" * 64}, "line 2: mask_sha256 is not"),
