@@ -58,7 +58,7 @@ def _draw_all() -> Image.Image:
     """Two columns of blocks, each with the name of a generator above its masks; white = hole."""
     width, height = _COLUMNS * _TILE, _ROWS * _TILE + _LINE
     lines = -(-len(GENERATORS) // 2)
-    whole = Image.new("L", (2 * width + _GAP, lines * (height + _GAP)), 128)
+    whole = Image.new("L", (2 * width + _GAP, lines * (height + _GAP)), 85)
     draw = ImageDraw.Draw(whole)
     for index, name in enumerate(GENERATORS):
         left, top = (index % 2) * (width + _GAP), (index // 2) * (height + _GAP)
@@ -69,7 +69,7 @@ def _draw_all() -> Image.Image:
             tile = Image.fromarray(255 * (1 - masks(rng, _SIZE)[..., 0]))
             tile = tile.resize((_TILE - 1, _TILE - 1), Image.Resampling.BOX)
             whole.paste(tile, (left + column * _TILE, top + _LINE + row * _TILE))
-    return whole.quantize(4)
+    return whole.point(lambda value: 85 * round(value / 85))  # four levels: a small file
 
 
 if __name__ == "__main__":
