@@ -1,4 +1,4 @@
-"""Evaluates a run: `python eval.py --workdir=DIR [--output=DIR] [--step=N|best|newest]`."""
+"""Evaluates a run: `python eval.py --workdir=DIR [--output=DIR] [--step=N] [--features=FILE]`."""
 
 import argparse
 import sys
@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             step = parse_step(args.step)
             setup = choose_setup(args.config, args.changes, args.workdir)
             require_devices()
-            report = evaluate(setup, args.workdir, args.output, step)
+            report = evaluate(setup, args.workdir, args.output, step, args.features)
         except UserError as error:
             print(f"eval.py: {error}", file=sys.stderr)
             return 1
@@ -44,7 +44,14 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         default="newest",
         help="step of the checkpoint; 'best' is the one with the best validation",
     )
+    parser.add_argument(
+        "--features",
+        metavar="FILE",
+        help="keeps Inception features: read if it is there, written with new ones added",
+    )
     args = parser.parse(arguments)
+    if args.features is not None:
+        args.features = local_path(args.features, "--features")
     args.output = args.workdir if args.output is None else local_path(args.output, "--output")
     return args
 

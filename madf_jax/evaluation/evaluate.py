@@ -1,6 +1,7 @@
 """The evaluation of a run: one checkpoint, the held-out images, a report."""
 
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,28 +15,49 @@ from madf_jax.config.sections import Setup
 from madf_jax.errors import UserError
 from madf_jax.evaluation.config import require_run
 from madf_jax.evaluation.evaluator import NETWORK, make_evaluator
+from madf_jax.evaluation.feature_store import write_features
 from madf_jax.evaluation.grids import draw_example
 from madf_jax.evaluation.output import ReportDirectory
+from madf_jax.evaluation.protocols import load_metrics, set_metrics
 from madf_jax.evaluation.report import Row, rows_of, to_csv
+from madf_jax.evaluation.set_scores import SetScores, open_set_scores
+from madf_jax.evaluation.statistics import (
+    OVERALL,
+    Scored,
+    group_by_share,
+    hole_share,
+    summarize_group,
+)
 from madf_jax.evaluation.summary import Summary
+from madf_jax.evaluation.tables import format_statistics
 from madf_jax.files import system_errors
 from madf_jax.inference.classical import CLASSICAL
 from madf_jax.inference.inpaint import any_image
 from madf_jax.inference.painter import Painter
+from madf_jax.metrics.metric import Metric
 from madf_jax.state.train_state import init_variables
 
 Step = int | str
 """The number of a step, 'newest', or 'best' for the one with the best validation."""
 
 
-def evaluate(setup: Setup, workdir: Path, output: Path, step: Step = "newest") -> dict[str, Any]:
+def evaluate(
+    setup: Setup,
+    workdir: Path,
+    output: Path,
+    step: Step = "newest",
+    features: Path | None = None,
+) -> dict[str, Any]:
     """Evaluates a checkpoint of a run beside the classical methods and writes the report.
 
     Args:
         setup: of the config to evaluate with.
         workdir: of the run.
-        output: directory for `evaluation.json`, `evaluation.csv` and `grids/`; made if need be.
+        output: directory for `evaluation.json`, `evaluation.csv`, `evaluation.txt` and `grids/`;
+            made if need be.
         step: of the checkpoint.
+        features: file of Inception features, read if it is there, written with those of this
+            evaluation, too.
 
     Returns:
         What `evaluation.json` holds.
@@ -48,6 +70,8 @@ def evaluate(setup: Setup, workdir: Path, output: Path, step: Step = "newest") -
     options = setup.evaluation
     require_run(workdir)
     directory = ReportDirectory(output, options.grids, _input_folders(setup))
+    metrics = load_metrics(options, setup.data.size)
+    sets = open_set_scores(options, features)
     restored = _restore(setup, workdir, step)
     evaluator = make_evaluator(setup, options.count)
     directory.make()
@@ -58,10 +82,14 @@ def evaluate(setup: Setup, workdir: Path, output: Path, step: Step = "newest") -
     methods = {name: any_image(inpaint) for name, inpaint in inpaints.items()}
     summary = Summary()
     rows: list[Row] = []
+    scored: list[Scored] = []
     grids: list[Image.Image] = []
-    for example in evaluator.run(methods, progress=True):
+    for example in evaluator.run(methods, metrics, progress=True):
         summary = summary.update(example.scores)
         rows += rows_of(example)
+        scored.append(Scored(hole_share(example.mask), example.scores))
+        if sets is not None:
+            sets.add(example)
         if len(grids) < options.grids:
             grids.append(draw_example(example, NETWORK))
     report = {
@@ -70,8 +98,16 @@ def evaluate(setup: Setup, workdir: Path, output: Path, step: Step = "newest") -
         "weights": "averaged" if restored.averaged else "trained",
         "size": setup.data.size,
         "seed": options.seed,
+        **_describe_protocol(setup, metrics, sets),
+        "statistics": _statistics(scored, metrics, sets),
     }
-    return {**report, "files": directory.write(report, to_csv(rows), grids)}
+    if sets is not None:
+        for method, values in report["statistics"][OVERALL]["sets"].items():
+            report["methods"][method] |= values
+        if features is not None:
+            write_features(features, sets.store.kept())
+    text = format_statistics(report)
+    return {**report, "files": directory.write(report, to_csv(rows, metrics), text, grids)}
 
 
 def parse_step(text: str) -> Step:
@@ -85,6 +121,35 @@ def parse_step(text: str) -> Step:
     if re.fullmatch("[0-9]{1,18}", text):
         return int(text)
     raise UserError(f"--step={text}: use the number of a step, 'newest' or 'best'")
+
+
+def _describe_protocol(
+    setup: Setup, metrics: Mapping[str, Metric], sets: SetScores | None
+) -> dict[str, Any]:
+    wanted = set_metrics(setup.evaluation)
+    of_images = {name: metric.heading for name, metric in metrics.items()}
+    of_sets = {name: metric.heading for name, metric in wanted.items()}
+    return {
+        "protocol": setup.evaluation.protocol,
+        "metrics": of_images | of_sets if sets else of_images,
+        "left_out": [] if sets else list(of_sets.values()),
+        "inception": sets.store.weights if sets else None,
+    }
+
+
+def _statistics(
+    scored: Sequence[Scored], metrics: Mapping[str, Metric], sets: SetScores | None
+) -> dict[str, Any]:
+    """By group of examples: overall, and by share of the hole."""
+    better = {name: metric.higher_is_better for name, metric in metrics.items()}
+    groups = group_by_share([example.share for example in scored])
+    return {
+        name: {
+            **summarize_group([scored[place] for place in places], better),
+            "sets": sets.score(places) if sets else {},
+        }
+        for name, places in groups.items()
+    }
 
 
 def _input_folders(setup: Setup) -> dict[str, Path]:

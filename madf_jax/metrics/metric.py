@@ -7,7 +7,7 @@ import numpy as np
 
 from madf_jax.metrics import image_quality
 
-BatchValues = Callable[[np.ndarray, np.ndarray, np.ndarray], Sequence[float]]
+BatchValues = Callable[[np.ndarray, np.ndarray, np.ndarray], Sequence[float] | np.ndarray]
 """Composites, originals and masks of a batch to a value for each image."""
 
 

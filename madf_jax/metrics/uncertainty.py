@@ -26,14 +26,14 @@ class Estimate(NamedTuple):
         standard_error: of the mean; NaN below two values.
         low: end of the 95 % bootstrap interval of the mean; NaN below two values.
         high: likewise.
-        count: of the finite values.
+        images: with a finite value.
     """
 
     mean: float
     standard_error: float
     low: float
     high: float
-    count: int
+    images: int
 
 
 class Comparison(NamedTuple):
@@ -45,7 +45,7 @@ class Comparison(NamedTuple):
         high: likewise.
         won: share of the images on which the first is better.
         lost: share on which the second is; on the rest both are the same.
-        count: images.
+        images: that were compared.
     """
 
     difference: float
@@ -53,7 +53,7 @@ class Comparison(NamedTuple):
     high: float
     won: float
     lost: float
-    count: int
+    images: int
 
 
 def estimate(values: Sequence[float]) -> Estimate:

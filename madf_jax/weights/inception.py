@@ -127,7 +127,7 @@ def _identified(params: Tree) -> InceptionWeights:
     digest = hashlib.sha256()
     for name, leaf in sorted(traverse_util.flatten_dict(params, sep="/").items()):
         digest.update(name.encode())
-        digest.update(np.ascontiguousarray(leaf))
+        digest.update(np.ascontiguousarray(leaf).data)
     return InceptionWeights({"params": params}, digest.hexdigest())
 
 
