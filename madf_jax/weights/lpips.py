@@ -145,4 +145,4 @@ def _params(trunk: Trunk, tensors: Mapping[str, Any], source: _Source) -> Tree:
         shape = traverse_util.flatten_dict(shapes)[path]
         is_kernel = source.of_torch and path[-1] == "kernel"
         leaves[path] = CONVOLUTION.to_ours(leaf, shape) if is_kernel else leaf.reshape(shape)
-    return traverse_util.unflatten_dict(leaves)
+    return traverse_util.unflatten_dict(dict(sorted(leaves.items())))
