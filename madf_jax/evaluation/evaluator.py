@@ -12,7 +12,7 @@ from madf_jax.config.sections import Setup
 from madf_jax.data.options import LoaderOptions
 from madf_jax.data.pipeline import evaluation_dataset, iterate
 from madf_jax.inference.inpaint import Method, composite
-from madf_jax.metrics.image_quality import METRICS, Metric, score
+from madf_jax.metrics.metric import Metric, score_batch
 
 NETWORK = "madf"
 """What reports call the network."""
@@ -59,7 +59,7 @@ class Evaluator:
     def run(
         self,
         methods: Mapping[str, Method],
-        metrics: Mapping[str, Metric] = METRICS,
+        metrics: Mapping[str, Metric],
         *,
         progress: bool = False,
     ) -> Iterator[Example]:
@@ -112,6 +112,9 @@ def _score_batch(
     images, masks, ids = batch["image"], batch["mask"], batch["id"].tolist()
     painted = {name: method(ids)(images, masks) for name, method in methods.items()}
     composites = {name: composite(images, result, masks) for name, result in painted.items()}
+    scores = {
+        name: score_batch(results, images, masks, metrics) for name, results in composites.items()
+    }
     for i, (image, mask) in enumerate(zip(images, masks, strict=True)):
         yield Example(
             index=int(batch["index"][i]),
@@ -122,8 +125,5 @@ def _score_batch(
             mask=mask,
             painted={name: results[i] for name, results in painted.items()},
             composites={name: results[i] for name, results in composites.items()},
-            scores={
-                name: score(results[i], image, mask, metrics)
-                for name, results in composites.items()
-            },
+            scores={name: values[i] for name, values in scores.items()},
         )

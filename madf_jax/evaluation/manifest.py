@@ -35,7 +35,7 @@ class Entry:
         image: file, relative to the manifest's `images`.
         mask: file, relative to its `masks`.
         share: of hole pixels, from 0 to 1, at the size that is scored; six decimals.
-        bucket: the range that the share is in, as `bucket_of` names it.
+        bucket: the range that the share is in, as `bucket_name` names it.
         seed: that draws the mask, if it was generated.
         image_sha256: of the image file's bytes, in hexadecimal digits.
         mask_sha256: of the mask file's bytes, likewise.

@@ -9,7 +9,7 @@ from madf_jax.data.images import read_image
 from madf_jax.data.listing import count_of, list_images, summarize
 from madf_jax.data.mask_files import read_mask_file
 from madf_jax.errors import UserError
-from madf_jax.evaluation.buckets import bucket_of
+from madf_jax.evaluation.buckets import bucket_name
 from madf_jax.evaluation.manifest import LARGEST, SMALLEST, Entry, Manifest, sha256_of
 from madf_jax.evaluation.manifest_examples import share_of
 from madf_jax.evaluation.manifest_pairs import (
@@ -66,7 +66,7 @@ def _entries(
             image=pair.image,
             mask=pair.mask,
             share=shares[pair.mask],
-            bucket=bucket_of(shares[pair.mask]),
+            bucket=bucket_name(shares[pair.mask]),
             seed=pair.seed,
             image_sha256=images[pair.image],
             mask_sha256=masks[pair.mask],

@@ -8,7 +8,7 @@ from typing import Any
 
 from madf_jax.data.generators import GENERATORS
 from madf_jax.errors import UserError
-from madf_jax.evaluation.buckets import bucket_of
+from madf_jax.evaluation.buckets import bucket_name
 from madf_jax.evaluation.manifest import (
     CROPS,
     FORMAT,
@@ -100,7 +100,7 @@ def _entry(place: str, row: Mapping[str, Any]) -> Entry:
     for key in ("image_sha256", "mask_sha256"):
         if not _SHA256.fullmatch(getattr(entry, key)):
             raise UserError(f"{place}: {key} is not made of 64 hexadecimal digits")
-    if entry.bucket != (bucket := bucket_of(entry.share)):
+    if entry.bucket != (bucket := bucket_name(entry.share)):
         raise UserError(f"{place}: bucket is {entry.bucket!r}; the share is in {bucket}")
     return entry
 

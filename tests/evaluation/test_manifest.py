@@ -5,7 +5,7 @@ import json
 import pytest
 
 from madf_jax.errors import UserError
-from madf_jax.evaluation.buckets import BUCKETS, bucket_of
+from madf_jax.evaluation.buckets import bucket_name
 from madf_jax.evaluation.manifest import Entry, Manifest, sha256_of, write_manifest
 from madf_jax.evaluation.manifest_reading import is_inner_name, read_manifest
 
@@ -168,8 +168,8 @@ def test_inner_names():
 
 def test_buckets_are_open_below_and_closed_above():
     shares = (0.011, 0.1, 0.11, 0.2, 0.3, 0.4, 0.5, 0.6)
-    assert [bucket_of(share) for share in shares] == [
-        *(BUCKETS[0], BUCKETS[0], BUCKETS[1], BUCKETS[1]),
-        *BUCKETS[2:],
+    assert [bucket_name(share) for share in shares] == [
+        *("0.01-0.1", "0.01-0.1", "0.1-0.2", "0.1-0.2"),
+        *("0.2-0.3", "0.3-0.4", "0.4-0.5", "0.5-0.6"),
     ]
-    assert {bucket_of(share) for share in (0, 0.01, 0.61, 1)} == {"other"}
+    assert {bucket_name(share) for share in (0, 0.01, 0.61, 1)} == {"other"}

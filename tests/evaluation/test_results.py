@@ -15,9 +15,11 @@ from madf_jax.evaluation.manifest_reading import read_manifest
 from madf_jax.evaluation.results import name_results, open_results
 from madf_jax.inference.classical import CLASSICAL
 from madf_jax.inference.inpaint import any_image
+from madf_jax.metrics.metric import METRICS
 from tests.evaluation.manifests import save_images, save_mask, write
 
 COUNT = 1000
+PSNR = {"psnr": METRICS["psnr"]}
 
 
 @pytest.fixture
@@ -45,7 +47,7 @@ def few(tmp_path):
 
 
 def examples(manifest, methods):
-    return list(Evaluator(manifest_dataset(manifest, 4), LoaderOptions()).run(methods))
+    return list(Evaluator(manifest_dataset(manifest, 4), LoaderOptions()).run(methods, PSNR))
 
 
 def save_results(folder, manifest, suffix=".png", fill="telea"):
