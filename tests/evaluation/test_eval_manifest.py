@@ -72,7 +72,7 @@ def test_a_file_of_weights_gets_the_scores_of_its_run(root, workdir, capsys):
     file = root / "network.safetensors"
     weights.save(file, weights.load(workdir))
     by_file = run(root, "file", f"--weights={file}")
-    assert "5 held-out images at step 12 (averaged weights):" in capsys.readouterr().out
+    assert "5 held-out images at step 12 (averaged weights)" in capsys.readouterr().out
     by_run = run(root, "run", f"--workdir={workdir}")
     assert rows_of(by_file, "madf") == rows_of(by_run, "madf")
     found = report(root, "file")
