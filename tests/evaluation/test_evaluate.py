@@ -11,6 +11,7 @@ from madf_jax.evaluation import networks as module
 from madf_jax.evaluation.evaluate import evaluate
 from madf_jax.evaluation.evaluator import NETWORK, Evaluator, make_evaluator
 from madf_jax.evaluation.networks import parse_step
+from madf_jax.evaluation.report import to_json
 from madf_jax.evaluation.validation import Validation
 from madf_jax.inference.classical import CLASSICAL
 from madf_jax.inference.inpaint import any_image
@@ -33,7 +34,7 @@ def report(setup, workdir, tmp_path_factory):
 def test_the_json_file_has_exactly_these_keys(report):
     directory, returned = report
     written = json.loads((directory / "evaluation.json").read_text())
-    assert written == returned
+    assert written == json.loads(to_json(returned))
     assert list(written) == [
         *("methods", "count", "identical", "step", "weights", "size", "seed", "protocol"),
         *("metrics", "left_out", "inception", "statistics", "files"),
@@ -57,6 +58,21 @@ def test_means_are_over_the_rows_of_the_table(report):
         for metric in METRICS:
             values = [float(row[metric]) for row in rows if row["method"] == method]
             assert summary["methods"][method][metric] == pytest.approx(np.mean(values))
+
+
+def test_statistics_have_a_group_for_each_share_and_the_means_of_the_table(report):
+    directory, summary = report
+    groups = summary["statistics"]
+    assert next(iter(groups)) == "overall"
+    buckets = [group["count"] for name, group in groups.items() if name != "overall"]
+    assert sum(buckets) == groups["overall"]["count"] == COUNT
+    for method in METHODS:
+        for metric in METRICS:
+            found = groups["overall"]["methods"][method][metric]["mean"]
+            assert found == summary["methods"][method][metric]
+    assert tuple(groups["overall"]["comparisons"]) == METHODS[1:]
+    text = (directory / "evaluation.txt").read_text()
+    assert all(f"hole share {name}" in text for name in groups if name != "overall")
 
 
 def mean_psnr(setup, state, count=COUNT):
