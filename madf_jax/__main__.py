@@ -10,6 +10,7 @@ from typing import NoReturn
 from madf_jax import __version__
 from madf_jax.benchmark.command import add_commands as add_benchmark
 from madf_jax.errors import UserError
+from madf_jax.evaluation.command import add_commands as add_evaluation
 from madf_jax.inference.command import add_commands as add_inference
 from madf_jax.parity.command import add_commands as add_parity
 from madf_jax.planning.command import add_commands as add_planning
@@ -43,14 +44,11 @@ def _run(argv: Sequence[str] | None) -> int:
     parser = argparse.ArgumentParser("madf-jax", description="Image inpainting with MADF in JAX.")
     parser.add_argument("--version", action="version", version=f"madf-jax {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for add_commands in (
-        add_inference,
-        add_web,
-        add_weights,
-        add_parity,
-        add_benchmark,
-        add_planning,
-    ):
+    rooms = (
+        *(add_inference, add_web, add_evaluation, add_weights),
+        *(add_parity, add_benchmark, add_planning),
+    )
+    for add_commands in rooms:
         add_commands(commands)
     args, rest = parser.parse_known_args(argv)
     if rest and not getattr(args, "takes_config_flags", False):

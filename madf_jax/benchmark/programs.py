@@ -11,8 +11,8 @@ import numpy as np
 from madf_jax.compiler import Costs, compile_counted
 from madf_jax.config.options import EvaluationOptions, InitOptions, TrainingOptions
 from madf_jax.config.sections import Setup
-from madf_jax.data.masks import StrokesAndBoxes
 from madf_jax.data.options import ImageOptions, LoaderOptions, MaskOptions
+from madf_jax.data.strokes import StrokesAndBoxes
 from madf_jax.memory import return_freed
 from madf_jax.network import MADF, normalize
 from madf_jax.network.dynamic_filtering import filter_by_windows, filter_factored

@@ -20,27 +20,30 @@ _EPILOG = (
 class FlagParser(argparse.ArgumentParser):
     """The flags of a script that works on a run; a mistake in one is a UserError."""
 
-    def __init__(self, program: str, description: str, *, needs_config: bool = True) -> None:
+    def __init__(
+        self, program: str, description: str, *, required: Sequence[str] = ("config", "workdir")
+    ) -> None:
         """Adds the flags that all of them have.
 
         Args:
             program: name of the script.
             description: of what it does.
-            needs_config: whether `--config` must be given.
+            required: which of its flags must be given.
         """
         super().__init__(program, description=description, epilog=_EPILOG, allow_abbrev=False)
         self.add_argument("--version", action="version", version=f"madf-jax {__version__}")
-        example = "such as configs/places2.py" + "; default: the run's own" * (not needs_config)
+        own = "" if "config" in required else "; default: the run's own"
+        example = f"such as configs/places2.py{own}"
         self.add_argument("--config", metavar="FILE", help=example)
         self.add_argument("--workdir", metavar="DIR", help="directory of the run")
-        self._required = ("config", "workdir") if needs_config else ("workdir",)
+        self._required = required
 
     def parse(self, arguments: Sequence[str] | None) -> argparse.Namespace:
         """Parses the command line, by default the program's.
 
         Returns:
-            The flags by name, `workdir` as a path, and `changes`: the flags `--config.…` with
-            their values, as `change_config` takes them.
+            The flags by name, `workdir` as a path or None, and `changes`: the flags `--config.…`
+            with their values, as `change_config` takes them.
 
         Raises:
             UserError: a flag is unknown, is missing or has an unfit value.
@@ -50,7 +53,8 @@ class FlagParser(argparse.ArgumentParser):
         for name in self._required:
             if getattr(args, name) is None:
                 raise UserError(f"--{name} is missing; --help lists the flags")
-        args.workdir = local_path(args.workdir, "--workdir")
+        if args.workdir is not None:
+            args.workdir = local_path(args.workdir, "--workdir")
         args.changes = changes
         # Libraries that ask for absl's flags find their defaults.
         flags.FLAGS([self.prog])

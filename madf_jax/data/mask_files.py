@@ -74,10 +74,12 @@ class MaskFile:
         return _shares_of_levels(self.levels)
 
 
-def read_mask_file(file: Path | BinaryIO, name: str | None = None) -> MaskFile:
+def read_mask_file(
+    file: Path | BinaryIO, name: str | None = None, threshold: int = THRESHOLD
+) -> MaskFile:
     """Reads any image as a mask.
 
-    Gray levels above `THRESHOLD` are white. Other encodings are recognized:
+    Gray levels above the threshold are white. Other encodings are recognized:
 
     - values 0 and 1, and 8-bit values in 16 bits;
     - light strokes on transparency, or a photograph with a part cut out: transparent pixels are
@@ -88,6 +90,7 @@ def read_mask_file(file: Path | BinaryIO, name: str | None = None) -> MaskFile:
     Args:
         file: a path, or an open binary file.
         name: of the mask in errors; the path by default.
+        threshold: the highest gray level, 0 to 254, that is black.
 
     Raises:
         ImageError: as `decoding.opened`; or it is ambiguous which pixels are black and which are
@@ -95,57 +98,59 @@ def read_mask_file(file: Path | BinaryIO, name: str | None = None) -> MaskFile:
     """
     with opened(file, name) as image, DECODING.hold(working_bytes(image)):
         image = decode(image)
-        found = read_mask_image(image)
+        found = read_mask_image(image, threshold)
         upright = turn_upright(found.white, orientation(image))
         return dataclasses.replace(found, white=np.ascontiguousarray(upright))
 
 
-def read_mask_image(image: Image.Image) -> MaskFile:
+def read_mask_image(image: Image.Image, threshold: int = THRESHOLD) -> MaskFile:
     """`read_mask_file` of an image in memory, as its pixels are stored.
 
     Raises:
         ImageError: what is black and white can't be known.
     """
     if image.mode == "F" or image.mode.startswith("I"):
-        return _from_numbers(np.asarray(image))
+        return _from_numbers(np.asarray(image), threshold)
     if image.has_transparency_data:
-        return _from_alpha(_in_mode(image, "RGBA"))
+        return _from_alpha(_in_mode(image, "RGBA"), threshold)
     if image.mode in ("1", "L"):
-        return _from_gray(_in_mode(image, "L"))
-    return _from_colors(_in_mode(image, "RGB"))
+        return _from_gray(_in_mode(image, "L"), threshold)
+    return _from_colors(_in_mode(image, "RGB"), threshold)
 
 
-def _from_gray(gray: Image.Image, reading: str = "") -> MaskFile:
+def _from_gray(gray: Image.Image, threshold: int, reading: str = "") -> MaskFile:
     levels = np.array(gray.histogram())
     used = np.flatnonzero(levels)
     lowest, highest = used[0], used[-1]
     if highest == 1:
         return MaskFile(np.asarray(gray) > 0, levels, "values 0 and 1: 0 is black, 1 is white")
-    found = MaskFile(np.asarray(gray) > THRESHOLD, levels, reading)
+    found = MaskFile(np.asarray(gray) > threshold, levels, reading)
     is_one_color = highest - lowest <= _NOISE and not (lowest == 0 and len(used) == 2)
-    if not is_one_color and (highest <= THRESHOLD or lowest > THRESHOLD):
-        raise _refusal(f"all gray levels lie on one side of {THRESHOLD}: {found.values()}")
+    if not is_one_color and (highest <= threshold or lowest > threshold):
+        raise _refusal(f"all gray levels lie on one side of {threshold}: {found.values()}")
     return found
 
 
-def _from_numbers(values: np.ndarray) -> MaskFile:
+def _from_numbers(values: np.ndarray, threshold: int) -> MaskFile:
     """Integers of 16 or 32 bits, or floating-point numbers."""
     lowest, highest = float(values.min()), float(values.max())
     if not (lowest >= 0 and highest <= 65535):  # also for NaN
         raise _refusal(f"its values reach from {lowest:g} to {highest:g}")
     if values.dtype.kind == "f" and highest <= 1:
-        return _from_gray(Image.fromarray(np.rint(255 * values).astype(np.uint8)))
+        gray = Image.fromarray(np.rint(255 * values).astype(np.uint8))
+        return _from_gray(gray, threshold)
     if highest <= 255:
         reading = "8-bit values stored in 16 bits"
-        return _from_gray(Image.fromarray(values.astype(np.uint8)), reading)
-    return _from_gray(Image.fromarray(((values.astype(np.uint32) + 128) // 257).astype(np.uint8)))
+        return _from_gray(Image.fromarray(values.astype(np.uint8)), threshold, reading)
+    gray = Image.fromarray(((values.astype(np.uint32) + 128) // 257).astype(np.uint8))
+    return _from_gray(gray, threshold)
 
 
-def _from_colors(image: Image.Image) -> MaskFile:
+def _from_colors(image: Image.Image, threshold: int) -> MaskFile:
     gray = image.convert("L")
     colors = image.getcolors(_FLAT_COLORS)
     if colors is None or np.ptp([color for _, color in colors], axis=1).max() <= _COLORED:
-        return _from_gray(gray)
+        return _from_gray(gray, threshold)
     levels, present = np.array(gray.histogram()), {color for _, color in colors}
     has_black, has_white = (0, 0, 0) in present, (255, 255, 255) in present
     if has_black == has_white:
@@ -157,12 +162,12 @@ def _from_colors(image: Image.Image) -> MaskFile:
     return MaskFile(np.asarray(darkest) == 255, levels, "colors on white: the colors are black")
 
 
-def _from_alpha(image: Image.Image) -> MaskFile:
+def _from_alpha(image: Image.Image, threshold: int) -> MaskFile:
     opaque = image.getchannel("A").point([0] * (THRESHOLD + 1) + [255] * (255 - THRESHOLD))
     levels = np.array(image.convert("L").histogram(opaque))  # of the opaque pixels
     count, total = levels.sum(), image.width * image.height
     if count == total:
-        return _from_colors(image.convert("RGB"))
+        return _from_colors(image.convert("RGB"), threshold)
     if not count:
         raise _refusal("all of its pixels are transparent")
     light = levels[THRESHOLD + 1 :].sum() / count

@@ -9,6 +9,7 @@ from PIL import Image
 
 from madf_jax.data.listing import count_of, digest, list_masks, summarize
 from madf_jax.data.mask_files import THRESHOLD, MaskFile, read_mask_file
+from madf_jax.data.mask_variation import MaskVariation
 from madf_jax.data.pairing import pair_by_name
 from madf_jax.errors import UserError, escape
 from madf_jax.files import local_path
@@ -25,6 +26,8 @@ class MaskFolder:
         hole: 'black' or 'white', the color that marks the hole in the files.
         rotate_degrees: a random mask is rotated by up to this much; its corners become hole.
         flip: mirror half of the random masks.
+        threshold: the highest gray level, 0 to 254, that is black.
+        variation: what else is changed in random masks.
         key: the config key that names the folder, for messages.
 
     Raises:
@@ -39,12 +42,16 @@ class MaskFolder:
         rotate_degrees: float = 10.0,
         flip: bool = True,
         *,
+        threshold: int = THRESHOLD,
+        variation: MaskVariation = MaskVariation(),  # noqa: B008 - frozen
         key: str = "",
     ) -> None:
         self.directory = local_path(directory, key)
         self.hole = hole
         self.rotate_degrees = rotate_degrees
         self.flip = flip
+        self.threshold = threshold
+        self.variation = variation
         self.shown = f"{key}={directory}" if key else f"{directory}"
         self._reported: set[str] = set()
         listing = list_masks(self.directory, key)
@@ -64,7 +71,8 @@ class MaskFolder:
         Raises:
             UserError: the file is missing or broken.
         """
-        mask = self.read(int(rng.integers(len(self))), size)
+        index = int(rng.integers(len(self)))
+        mask = self.variation(lambda side: self.read(index, side), rng, size)
         angle = rng.uniform(-self.rotate_degrees, self.rotate_degrees)
         upright = Image.fromarray(mask[..., 0])
         turned = np.array(upright.rotate(angle, Image.Resampling.NEAREST, fillcolor=0))[..., None]
@@ -84,14 +92,18 @@ class MaskFolder:
 
         Checkpoints contain this text and a resumed run compares it, so it must not change.
         """
+        more = "" if self.threshold == THRESHOLD else f", threshold={self.threshold}"
+        if self.variation != MaskVariation():
+            more += f", variation={self.variation!r}"
         return (
             f"MaskFolder(masks={len(self)}, names={digest(self.names)!r}, hole={self.hole!r}, "
-            f"rotate_degrees={self.rotate_degrees}, flip={self.flip}, paired=False)"
+            f"rotate_degrees={self.rotate_degrees}, flip={self.flip}, paired=False{more})"
         )
 
     def _open(self, index: int) -> MaskFile:
         try:
-            found = read_mask_file(self.directory / self.names[index])
+            path = self.directory / self.names[index]
+            found = read_mask_file(path, threshold=self.threshold)
         except UserError as error:
             raise UserError(f"{error}; masks are never skipped: fix or remove it") from None
         if found.reading and found.reading not in self._reported:
@@ -129,7 +141,7 @@ class MaskFolder:
             logging.warning(
                 "%s: %d of %d masks inspected have as many gray levels as photographs; gray above "
                 "%d counts as white: %s",
-                *(shown, len(photographs), count, THRESHOLD, escape(summarize(photographs))),
+                *(shown, len(photographs), count, self.threshold, escape(summarize(photographs))),
             )
 
 

@@ -4,6 +4,8 @@ import dataclasses
 import os
 from typing import Literal
 
+from madf_jax.data.generators import GENERATORS, STROKES
+from madf_jax.data.mask_files import THRESHOLD
 from madf_jax.errors import UserError
 from madf_jax.options import check, option
 
@@ -80,6 +82,9 @@ class MaskOptions:
     """Section `masks`: holes drawn on the fly, or a folder of mask images."""
 
     source: Literal["generator", "folder"] = option("generator", "'generator' or 'folder'")
+    generator: str = option(
+        STROKES, "generator: 'strokes', or one of another project", choices=GENERATORS
+    )
     train_path: str = option(
         "", "folder: masks to train on", path=True, free=_FILES, per_process=True
     )
@@ -96,30 +101,48 @@ class MaskOptions:
         maximum=180,
     )
     flip: bool = option(True, "folder: flip half of the training masks")
+    threshold: int = option(
+        THRESHOLD, "folder: highest gray level that is black", minimum=0, maximum=254
+    )
+    dilate: tuple[float, float] = option(
+        (0.0, 0.0),
+        "folder, training: brush along a hole, shares of a side",
+        minimum=0,
+        maximum=0.5,
+    )
+    translate: float = option(
+        0.0, "folder, training: largest shift, share of a side", minimum=0, maximum=0.5
+    )
+    crop: tuple[float, float] = option(
+        (1.0, 1.0),
+        "folder, training: part that is used, shares of a side",
+        minimum=0.1,
+        maximum=1,
+    )
     hole_min: float = option(
         0.1, "generator: share of the image that is hole, at least", above=0, maximum=1
     )
     hole_max: float = option(0.4, "generator: likewise, at most", above=0, maximum=1)
     strokes: tuple[int, int] = option(
-        (1, 5), "generator: fewest and most brush strokes", minimum=0, maximum=100
+        (1, 5), "'strokes': fewest and most brush strokes", minimum=0, maximum=100
     )
     stroke_width: tuple[float, float] = option(
         (0.05, 0.15),
-        "generator: least and most, share of a side",
+        "'strokes': least and most, share of a side",
         minimum=0,
         maximum=1,
     )
     boxes: tuple[int, int] = option(
-        (0, 2), "generator: fewest and most boxes", minimum=0, maximum=100
+        (0, 2), "'strokes': fewest and most boxes", minimum=0, maximum=100
     )
     box_side: tuple[float, float] = option(
-        (0.1, 0.4), "generator: least and most, share of a side", minimum=0, maximum=1
+        (0.1, 0.4), "'strokes': least and most, share of a side", minimum=0, maximum=1
     )
 
     def __post_init__(self) -> None:
         """Raises UserError that names the first wrong key."""
         check("masks", self)
-        for name in ("strokes", "stroke_width", "boxes", "box_side"):
+        for name in ("dilate", "crop", "strokes", "stroke_width", "boxes", "box_side"):
             least, greatest = getattr(self, name)
             if least > greatest:
                 raise UserError(f"masks.{name} is {(least, greatest)}; use (LEAST, GREATEST)")

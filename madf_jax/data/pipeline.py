@@ -96,9 +96,9 @@ def evaluation_dataset(
     """The held-out examples, in a fixed order, each fixed by the seed and its index.
 
     Beside `image` and `mask`, a batch holds what identifies its examples: `index` int (N,), and the
-    strings `image_name` and `mask_name` (N,). An image that can't be read is never replaced. If
-    there are more examples than images, the images are repeated with other masks and, for
-    `data.evaluation_crop = 'random'`, with other crops.
+    strings `id` (the index), `image_name` and `mask_name` (N,). An image that can't be read is
+    never replaced. If there are more examples than images, the images are repeated with other masks
+    and, for `data.evaluation_crop = 'random'`, with other crops.
 
     Args:
         images: section `data`.
@@ -183,6 +183,7 @@ class _HeldOutExample(_Example):
         return {
             **super().__call__(index, rng),
             "index": index,
+            "id": str(index),
             "image_name": self.source.name(index % len(self.source)),
             "mask_name": self.masks.name(index),
         }

@@ -12,7 +12,7 @@ from madf_jax.config.sections import Setup
 from madf_jax.data.options import LoaderOptions
 from madf_jax.data.pipeline import evaluation_dataset, iterate
 from madf_jax.inference.inpaint import Method, composite
-from madf_jax.metrics.image_quality import METRICS, Metric, score
+from madf_jax.metrics.metric import Metric, score_batch
 
 NETWORK = "madf"
 """What reports call the network."""
@@ -24,6 +24,7 @@ class Example:
 
     Attributes:
         index: in the order of the evaluation, from 0.
+        id: names it in reports: the manifest's id, or the index.
         image_name: of the original.
         mask_name: of the mask.
         image: the original.
@@ -34,6 +35,7 @@ class Example:
     """
 
     index: int
+    id: str
     image_name: str
     mask_name: str
     image: np.ndarray
@@ -47,7 +49,7 @@ class Evaluator:
     """Scores methods on held-out examples.
 
     Args:
-        dataset: of batches, from `evaluation_dataset`.
+        dataset: of batches, from `evaluation_dataset` or `manifest_dataset`.
         loader: how they are read ahead.
     """
 
@@ -57,7 +59,7 @@ class Evaluator:
     def run(
         self,
         methods: Mapping[str, Method],
-        metrics: Mapping[str, Metric] = METRICS,
+        metrics: Mapping[str, Metric],
         *,
         progress: bool = False,
     ) -> Iterator[Example]:
@@ -107,20 +109,21 @@ def make_evaluator(setup: Setup, count: int) -> Evaluator:
 def _score_batch(
     batch: Mapping[str, Any], methods: Mapping[str, Method], metrics: Mapping[str, Metric]
 ) -> Iterator[Example]:
-    images, masks, names = batch["image"], batch["mask"], batch["image_name"].tolist()
-    painted = {name: method(names)(images, masks) for name, method in methods.items()}
+    images, masks, ids = batch["image"], batch["mask"], batch["id"].tolist()
+    painted = {name: method(ids)(images, masks) for name, method in methods.items()}
     composites = {name: composite(images, result, masks) for name, result in painted.items()}
+    scores = {
+        name: score_batch(results, images, masks, metrics) for name, results in composites.items()
+    }
     for i, (image, mask) in enumerate(zip(images, masks, strict=True)):
         yield Example(
             index=int(batch["index"][i]),
-            image_name=names[i],
+            id=ids[i],
+            image_name=str(batch["image_name"][i]),
             mask_name=str(batch["mask_name"][i]),
             image=image,
             mask=mask,
             painted={name: results[i] for name, results in painted.items()},
             composites={name: results[i] for name, results in composites.items()},
-            scores={
-                name: score(results[i], image, mask, metrics)
-                for name, results in composites.items()
-            },
+            scores={name: values[i] for name, values in scores.items()},
         )

@@ -10,17 +10,22 @@ from typing import Any
 
 from madf_jax.errors import escape
 from madf_jax.evaluation.evaluator import Example
-from madf_jax.metrics.image_quality import METRICS
 
 Row = list[Any]
-JSON, CSV, GRIDS = "evaluation.json", "evaluation.csv", "grids"
+JSON, CSV, TEXT, GRIDS = "evaluation.json", "evaluation.csv", "evaluation.txt", "grids"
 
 
-def format_table(methods: Mapping[str, Mapping[str, float]]) -> str:
-    """Means by method and metric as lines of text, one row per method."""
-    header = f"{'method':<14}" + "".join(f"{m.heading:>11}" for m in METRICS.values())
+def format_table(methods: Mapping[str, Mapping[str, float]], headings: Mapping[str, str]) -> str:
+    """Means by method and metric as lines of text, one row per method.
+
+    Args:
+        methods: values by method and metric.
+        headings: by metric, in the order of the columns.
+    """
+    widths = {metric: max(11, len(heading) + 2) for metric, heading in headings.items()}
+    header = f"{'method':<14}" + "".join(f"{headings[m]:>{width}}" for m, width in widths.items())
     rows = [
-        f"{method:<14}" + "".join(f"{values[metric]:>11.3f}" for metric in METRICS)
+        f"{method:<14}" + "".join(f"{values[m]:>{width}.3f}" for m, width in widths.items())
         for method, values in methods.items()
     ]
     return "\n".join([header, *rows])
@@ -35,16 +40,16 @@ def format_report(report: Mapping[str, Any], output: Path) -> str:
     """
     place = escape(str(output))
     lines = [
-        f"{report['count']} held-out images at step {report['step']} "
-        f"({report['weights']} weights):\n",
-        format_table(report["methods"]),
+        f"{report['count']} held-out images{_of_network(report)}, protocol {report['protocol']}:\n",
+        format_table(report["methods"], report["metrics"]),
         *(
             f"\n{method}: {count} of {report['count']} composites equal the original; their PSNR "
             "is infinite and left out of the mean"
             for method, count in report["identical"].items()
             if count
         ),
-        f"\nReport: {place}/{JSON}, {place}/{CSV}",
+        *(f"\n{heading} left out: no Inception weights" for heading in report["left_out"]),
+        f"\nReport: {place}/{JSON}, {place}/{CSV}, {place}/{TEXT}",
     ]
     grids = [name for name in report["files"] if name.startswith(GRIDS)]
     if grids:
@@ -52,28 +57,39 @@ def format_report(report: Mapping[str, Any], output: Path) -> str:
     return "\n" + "\n".join(lines)
 
 
+def _of_network(report: Mapping[str, Any]) -> str:
+    if report["weights"] is None:
+        return ""
+    step = "" if report["step"] is None else f" at step {report['step']}"
+    return f"{step} ({report['weights']} weights)"
+
+
 def to_json(report: Mapping[str, Any]) -> str:
-    """The text of `evaluation.json`; means that are not a number become null."""
-    methods = {
-        method: {metric: v if math.isfinite(v) else None for metric, v in values.items()}
-        for method, values in report["methods"].items()
-    }
-    return json.dumps({**report, "methods": methods}, indent=2, allow_nan=False) + "\n"
+    """The text of `evaluation.json`; numbers that are not finite become null."""
+    return json.dumps(_finite(report), indent=2, allow_nan=False) + "\n"
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def rows_of(example: Example) -> list[Row]:
     """The rows of `evaluation.csv` for one example, one per method."""
     names = [_encodable(name) for name in (example.image_name, example.mask_name)]
     return [
-        [example.index, *names, method, *(values[metric] for metric in METRICS)]
+        [_encodable(example.id), *names, method, *values.values()]
         for method, values in example.scores.items()
     ]
 
 
-def to_csv(rows: Iterable[Row]) -> str:
-    """The text of `evaluation.csv`."""
+def to_csv(rows: Iterable[Row], metrics: Iterable[str]) -> str:
+    """The text of `evaluation.csv`; metrics in the order in which rows have them."""
     text = io.StringIO(newline="")
-    csv.writer(text).writerows([["example", "image", "mask", "method", *METRICS], *rows])
+    csv.writer(text).writerows([["example", "image", "mask", "method", *metrics], *rows])
     return text.getvalue()
 
 

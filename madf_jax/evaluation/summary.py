@@ -46,7 +46,7 @@ class Summary:
         Returns:
             `methods` (means by method and metric; NaN where no value is finite), `count`, and
             `identical`: by method, examples that equal the original. Their PSNR is infinite and
-            not in the mean.
+            not in the mean; without a PSNR they are not counted.
         """
         return {
             "methods": {
@@ -54,5 +54,8 @@ class Summary:
                 for method, values in self.means.items()
             },
             "count": self.count,
-            "identical": {method: values["psnr"].infinite for method, values in self.means.items()},
+            "identical": {
+                method: max((mean.infinite for mean in values.values()), default=0)
+                for method, values in self.means.items()
+            },
         }

@@ -11,7 +11,7 @@ from madf_jax.evaluation.grids import preview
 from madf_jax.evaluation.summary import Summary
 from madf_jax.inference.inpaint import Method, any_image
 from madf_jax.inference.painter import Painter
-from madf_jax.metrics.image_quality import METRICS
+from madf_jax.metrics.metric import METRICS
 
 _SHOWN = 8
 

@@ -16,12 +16,12 @@ Returns:
 """
 
 Method = Callable[[Sequence[str]], Inpaint]
-"""The `Inpaint` for the images of these names; what is stored is found by its name."""
+"""The `Inpaint` for the examples of these ids; what is stored is found by its id."""
 
 
 def any_image(inpaint: Inpaint) -> Method:
-    """A `Method` that paints every image alike, whatever its name."""
-    return lambda names: inpaint
+    """A `Method` that paints every image alike, whatever its id."""
+    return lambda ids: inpaint
 
 
 def composite(images: np.ndarray, painted: np.ndarray, masks: np.ndarray) -> np.ndarray:

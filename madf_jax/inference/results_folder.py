@@ -1,7 +1,7 @@
-"""Images that another program has painted, found by the names of the originals."""
+"""Images that another program has painted, found by the ids of the examples."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +15,11 @@ from madf_jax.inference.inpaint import Inpaint
 class ResultsFolder:
     """A folder of results as a `Method`.
 
-    The result for `sub/cat.jpg` is the file of that path in the folder, with any suffix of an
-    image, such as `sub/cat.png`.
+    The result for the example `sub/cat` is the file of that path in the folder with any suffix of
+    an image, such as `sub/cat.png`.
 
     Args:
-        directory: of the results; subfolders are those of the originals.
+        directory: of the results; subfolders are those of the ids.
         key: the flag that names it, for messages.
 
     Raises:
@@ -27,7 +27,7 @@ class ResultsFolder:
     """
 
     def __init__(self, directory: Path, key: str = "") -> None:
-        self._directory = directory
+        self.directory = directory
         self._files: dict[str, str] = {}
         for file in list_images(directory, key).names:
             other = self._files.setdefault(stem_of(file), file)
@@ -36,27 +36,37 @@ class ResultsFolder:
                     f"{directory}: {other} and {file} are results for the same image; remove one"
                 )
 
-    def __call__(self, names: Sequence[str]) -> Inpaint:
-        """The `Inpaint` that gives the stored results for the images of these names.
+    def find(self, id: str) -> Path | None:
+        """The file with the result for an example; None if there is none."""
+        # By the whole id: `v1` is not the result for `v1.2`.
+        file = self._files.get(id)
+        return None if file is None else self.directory / file
+
+    def others(self, ids: Collection[str]) -> list[str]:
+        """Files that are results for none of these examples, relative to the folder."""
+        return [file for stem, file in self._files.items() if stem not in ids]
+
+    def __call__(self, ids: Sequence[str]) -> Inpaint:
+        """The `Inpaint` that gives the stored results for the examples of these ids.
 
         It raises UserError if a result is missing, unreadable or of another size; the message
         names it.
         """
-        return functools.partial(self._read, names)
+        return functools.partial(self._read, ids)
 
-    def _read(self, names: Sequence[str], images: np.ndarray, masks: np.ndarray) -> np.ndarray:
-        pairs = zip(names, images, strict=True)
-        return np.stack([self._read_result(name, image.shape) for name, image in pairs])
+    def _read(self, ids: Sequence[str], images: np.ndarray, masks: np.ndarray) -> np.ndarray:
+        pairs = zip(ids, images, strict=True)
+        return np.stack([self._read_result(id, image.shape) for id, image in pairs])
 
-    def _read_result(self, name: str, shape: tuple[int, ...]) -> np.ndarray:
-        file = self._files.get(name) or self._files.get(stem_of(name))
+    def _read_result(self, id: str, shape: tuple[int, ...]) -> np.ndarray:
+        file = self.find(id)
         if file is None:
-            raise UserError(f"{self._directory}: there is no result for {name}")
-        result = read_image(self._directory / file)
+            raise UserError(f"{self.directory}: there is no result for {id}")
+        result = read_image(file)
         if result.shape != shape:
             (height, width), (there_height, there_width) = shape[:2], result.shape[:2]
             raise UserError(
-                f"{self._directory / file}: the result is {there_width}x{there_height} pixels and "
+                f"{file}: the result is {there_width}x{there_height} pixels and "
                 f"the image that was painted {width}x{height}"
             )
         return result

@@ -22,6 +22,7 @@ import numpy as np
 from madf_jax.errors import UserError
 from madf_jax.weights.npz import DESCRIPTION, open_archive
 from madf_jax.weights.stored import Content, StoredTensor, check_size
+from madf_jax.weights.torchscript import is_torchscript, open_torchscript
 
 # Before 2.6 a legacy file could run code in spite of weights_only (CVE-2025-32434).
 _OLDEST_TORCH = (2, 6)
@@ -50,7 +51,7 @@ def import_torch() -> Any:
 
 @contextlib.contextmanager
 def open_torch(path: pathlib.Path, skip: Collection[str] = ()) -> Iterator[Content]:
-    """Opens a .pth or .pt file, zipped or of the legacy format, that holds a dict.
+    """Opens a .pth or .pt file, zipped or of the legacy format, that holds a dict or a program.
 
     Args:
         path: the file.
@@ -60,12 +61,18 @@ def open_torch(path: pathlib.Path, skip: Collection[str] = ()) -> Iterator[Conte
         UserError: no PyTorch, a file that would run code, that is too large, damaged, or holds no
             dict.
     """
-    torch = import_torch()
     with path.open("rb") as file:
         zipped = file.read(4) == b"PK\x03\x04"
     if zipped:
         with open_archive(path) as archive:
-            _require_stored(archive, path.stat().st_size)
+            is_program = is_torchscript(archive)
+            if not is_program:
+                _require_stored(archive, path.stat().st_size)
+        if is_program:
+            with open_torchscript(path) as content:
+                yield content
+            return
+    torch = import_torch()
     loaded = _load(torch, path, zipped)
     if not isinstance(loaded, dict):
         raise UserError(f"holds a {type(loaded).__name__}, not a dict of tensors")
@@ -78,8 +85,6 @@ def open_torch(path: pathlib.Path, skip: Collection[str] = ()) -> Iterator[Conte
 def _require_stored(archive: zipfile.ZipFile, size: int) -> None:
     """Whether members are stored as they are, side by side: memory is then bounded by the file."""
     members = archive.infolist()
-    if any(member.filename.endswith("/constants.pkl") for member in members):
-        raise UserError("is a TorchScript program; save the module's state dict instead")
     if any(member.compress_type != zipfile.ZIP_STORED for member in members):
         raise UserError(
             "is compressed, which PyTorch's files are not: unpack and zip it without compression, "

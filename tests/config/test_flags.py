@@ -21,7 +21,7 @@ def test_flags_of_the_config_are_left_in_order():
 
 
 def test_a_script_may_do_without_a_config():
-    args = FlagParser("eval.py", "Evaluates.", needs_config=False).parse(["--workdir=run"])
+    args = FlagParser("eval.py", "Evaluates.", required=["workdir"]).parse(["--workdir=run"])
     assert (args.config, args.workdir) == (None, Path("run"))
 
 

@@ -3,8 +3,9 @@ import pytest
 from PIL import Image
 
 from madf_jax.data.mask_folder import MaskFolder
-from madf_jax.data.masks import StrokesAndBoxes, open_masks
+from madf_jax.data.masks import open_masks
 from madf_jax.data.options import MaskOptions
+from madf_jax.data.strokes import StrokesAndBoxes
 from madf_jax.errors import UserError
 
 

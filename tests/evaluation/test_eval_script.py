@@ -19,7 +19,7 @@ def test_a_run_is_evaluated_with_its_own_config(workdir, tmp_path, monkeypatch, 
     monkeypatch.setenv("HOME", str(tmp_path))
     assert main([f"--workdir={workdir}", "--output=~/report", "--step=best", TWO]) == 0
     printed = capsys.readouterr().out
-    assert f"2 held-out images at step {BEST} (averaged weights):" in printed
+    assert f"2 held-out images at step {BEST} (averaged weights), protocol basic:" in printed
     assert f"Report: {tmp_path}/report/evaluation.json" in printed
     assert f"2 image grids: {tmp_path}/report/grids/0000.png to 0001.png" in printed
     report = json.loads((tmp_path / "report" / "evaluation.json").read_text())
@@ -33,6 +33,9 @@ def test_a_run_is_evaluated_with_its_own_config(workdir, tmp_path, monkeypatch, 
         (["--workdir=s3://bucket/x"], "--workdir=s3://bucket/x: only local"),
         (["--workdir={run}", "--output="], "--output is empty"),
         (["--workdir={run}", "--output=" + "x" * 300], "File name too long"),
+        (["--workdir={run}", "--features=gs://bucket/x"], "--features=gs://bucket/x: only local"),
+        (["--workdir={run}", "--features=x.npz"], "'basic' computes no features; choose one of"),
+        (["--workdir={run}", "--config.evaluation.protocol=mad"], "evaluation.protocol"),
         (["--workdir={run}", "--step=last"], "--step=last: use the number of a step"),
         (["--workdir={run}", "--step=5"], "--step=5: there is no such checkpoint"),
         (["--workdir={run}", "--stepp=5"], "unknown flag '--stepp'"),

@@ -7,16 +7,20 @@ import pytest
 from PIL import Image
 
 from madf_jax.errors import UserError
-from madf_jax.evaluation import evaluate as module
-from madf_jax.evaluation.evaluate import evaluate, parse_step
+from madf_jax.evaluation import networks as module
+from madf_jax.evaluation.evaluate import evaluate
 from madf_jax.evaluation.evaluator import NETWORK, Evaluator, make_evaluator
+from madf_jax.evaluation.networks import parse_step
+from madf_jax.evaluation.report import to_json
 from madf_jax.evaluation.validation import Validation
 from madf_jax.inference.classical import CLASSICAL
 from madf_jax.inference.inpaint import any_image
 from madf_jax.inference.painter import Painter
+from madf_jax.metrics.metric import METRICS as METRICS_OF_IMAGES
 from tests.evaluation.conftest import BEST, COUNT, GRIDS, STEPS
 
 METRICS = {"psnr", "ssim", "l1", "hole_l1"}
+PSNR = {"psnr": METRICS_OF_IMAGES["psnr"]}
 METHODS = ("madf", "mean_fill", "telea", "navier_stokes")
 
 
@@ -30,9 +34,10 @@ def report(setup, workdir, tmp_path_factory):
 def test_the_json_file_has_exactly_these_keys(report):
     directory, returned = report
     written = json.loads((directory / "evaluation.json").read_text())
-    assert written == returned
+    assert written == json.loads(to_json(returned))
     assert list(written) == [
-        *("methods", "count", "identical", "step", "weights", "size", "seed", "files")
+        *("methods", "count", "identical", "step", "weights", "size", "seed", "protocol"),
+        *("metrics", "left_out", "inception", "statistics", "files"),
     ]
     assert tuple(written["methods"]) == METHODS
     assert all(values.keys() == METRICS for values in written["methods"].values())
@@ -55,9 +60,24 @@ def test_means_are_over_the_rows_of_the_table(report):
             assert summary["methods"][method][metric] == pytest.approx(np.mean(values))
 
 
+def test_statistics_have_a_group_for_each_share_and_the_means_of_the_table(report):
+    directory, summary = report
+    groups = summary["statistics"]
+    assert next(iter(groups)) == "overall"
+    buckets = [group["count"] for name, group in groups.items() if name != "overall"]
+    assert sum(buckets) == groups["overall"]["count"] == COUNT
+    for method in METHODS:
+        for metric in METRICS:
+            found = groups["overall"]["methods"][method][metric]["mean"]
+            assert found == summary["methods"][method][metric]
+    assert tuple(groups["overall"]["comparisons"]) == METHODS[1:]
+    text = (directory / "evaluation.txt").read_text()
+    assert all(f"hole share {name}" in text for name in groups if name != "overall")
+
+
 def mean_psnr(setup, state, count=COUNT):
     network = Painter(setup.network, COUNT).with_variables(state.inference_variables)
-    examples = make_evaluator(setup, count).run({NETWORK: any_image(network)})
+    examples = make_evaluator(setup, count).run({NETWORK: any_image(network)}, PSNR)
     return np.mean([example.scores[NETWORK]["psnr"] for example in examples])
 
 
@@ -189,7 +209,7 @@ def test_a_validation_gives_the_score_of_an_evaluation(setup, states):
 def test_a_validation_shows_its_first_examples(setup, states):
     grid = Validation(setup).images(states[BEST].inference_variables)
     assert grid.shape == (2 * 16, 4 * 16, 3)
-    (first, second) = make_evaluator(setup, 2).run({"telea": any_image(CLASSICAL["telea"])})
+    (first, second) = make_evaluator(setup, 2).run({"telea": any_image(CLASSICAL["telea"])}, PSNR)
     np.testing.assert_array_equal(grid[:16, 48:], first.image)
     np.testing.assert_array_equal(grid[16:, 48:], second.image)
     known = first.mask[..., 0] == 1

@@ -15,7 +15,7 @@ from madf_jax.evaluation.summary import Summary
 from madf_jax.inference.classical import CLASSICAL
 from madf_jax.inference.inpaint import any_image
 from madf_jax.inference.results_folder import ResultsFolder
-from madf_jax.metrics.image_quality import METRICS, score
+from madf_jax.metrics.metric import METRICS, score_batch
 
 IMAGES = ImageOptions(size=16, resize_min=16, resize_max=16, evaluation_crop="squash")
 
@@ -24,6 +24,7 @@ def invert(images, masks):
     return 255 - images
 
 
+BASIC = {name: METRICS[name] for name in ("psnr", "ssim", "l1", "hole_l1")}
 METHODS = {name: any_image(fill) for name, fill in {"invert": invert, **CLASSICAL}.items()}
 
 
@@ -43,7 +44,7 @@ def folder(tmp_path):
 
 
 def test_examples_carry_their_identity_and_what_each_method_made_of_them():
-    examples = list(make_evaluator().run(METHODS))
+    examples = list(make_evaluator().run(METHODS, BASIC))
     assert [example.index for example in examples] == list(range(5))
     assert [example.image_name for example in examples] == ["chelsea", "flower"] * 2 + ["chelsea"]
     assert [example.mask_name for example in examples] == [f"generated-{i}" for i in range(5)]
@@ -54,16 +55,17 @@ def test_examples_carry_their_identity_and_what_each_method_made_of_them():
             known = example.mask[..., 0] == 1
             np.testing.assert_array_equal(composite[known], example.image[known])
             np.testing.assert_array_equal(composite[~known], example.painted[method][~known])
-            assert example.scores[method] == score(composite, example.image, example.mask)
+            batch = (composite[None], example.image[None], example.mask[None])
+            assert [example.scores[method]] == score_batch(*batch, BASIC)
 
 
 def test_the_summary_depends_on_neither_batches_nor_how_parts_are_merged():
     def summarize(examples):
         return functools.reduce(Summary.update, (e.scores for e in examples), Summary())
 
-    whole = summarize(make_evaluator(batch_size=5).run(METHODS))
+    whole = summarize(make_evaluator(batch_size=5).run(METHODS, BASIC))
     for batch_size in (1, 3):
-        examples = list(make_evaluator(batch_size=batch_size).run(METHODS))
+        examples = list(make_evaluator(batch_size=batch_size).run(METHODS, BASIC))
         assert summarize(examples) == whole
         assert summarize(examples[3:]).merge(summarize(examples[:3])) == whole
 
@@ -74,7 +76,7 @@ def test_only_the_metrics_asked_for_are_computed():
 
 
 def test_the_first_examples_are_those_of_the_whole():
-    first, whole = make_evaluator().first(2, METHODS), list(make_evaluator().run(METHODS))
+    first, whole = make_evaluator().first(2, METHODS), list(make_evaluator().run(METHODS, BASIC))
     assert [e.index for e in first] == [0, 1]
     np.testing.assert_array_equal(first[1].composites["telea"], whole[1].composites["telea"])
     assert not any(first[1].scores.values())
@@ -84,21 +86,21 @@ def test_the_results_of_another_program_are_scored_as_its_own_method(folder, tmp
     """Handed over as files, Telea's results get the scores of Telea."""
     results = tmp_path / ".results"
     results.mkdir()
-    for example in make_evaluator(folder, count=0).run(METHODS):
+    for example in make_evaluator(folder, count=0).run(METHODS, BASIC):
         image = Image.fromarray(example.composites["telea"])
-        image.save((results / example.image_name).with_suffix(".bmp"))
+        image.save(results / f"{example.id}.bmp")
     methods = {**METHODS, "theirs": ResultsFolder(results)}
-    examples = list(make_evaluator(folder, count=0).run(methods))
+    examples = list(make_evaluator(folder, count=0).run(methods, BASIC))
     assert len(examples) == 3
     assert all(e.scores["theirs"] == e.scores["telea"] != e.scores["invert"] for e in examples)
-    (results / "b.bmp").unlink()
+    (results / "1.bmp").unlink()
     methods["theirs"] = ResultsFolder(results)
-    with pytest.raises(UserError, match=r"there is no result for b\.png"):
-        list(make_evaluator(folder, count=0).run(methods))
+    with pytest.raises(UserError, match=r"there is no result for 1"):
+        list(make_evaluator(folder, count=0).run(methods, BASIC))
 
 
 def test_an_image_that_cannot_be_read_is_named_and_not_replaced(folder, tmp_path):
     evaluator = make_evaluator(folder, count=0)
     (tmp_path / "b.png").write_bytes(b"gone")
     with pytest.raises(UserError, match=r"b\.png: not a JPEG.*held-out images are never skipped"):
-        list(evaluator.run(METHODS))
+        list(evaluator.run(METHODS, BASIC))

@@ -16,7 +16,7 @@ def write(path, count, inputs=None):
     directory = ReportDirectory(path, 3, inputs or {})
     directory.make()
     grids = [Image.new("RGB", (4, 4), (count, i, 0)) for i in range(count)]
-    return directory.write(REPORT, "example\n", grids)
+    return directory.write(REPORT, "example\n", "text\n", grids)
 
 
 def names(path):
@@ -26,7 +26,10 @@ def names(path):
 def test_the_list_names_every_file_of_the_report(tmp_path):
     files = write(tmp_path, 2)
     assert sorted(files) == names(tmp_path)
-    assert files == ["evaluation.json", "evaluation.csv", "grids/0000.png", "grids/0001.png"]
+    assert files == [f"evaluation.{kind}" for kind in ("json", "csv", "txt")] + [
+        "grids/0000.png",
+        "grids/0001.png",
+    ]
     assert json.loads((tmp_path / "evaluation.json").read_text()) == {**REPORT, "files": files}
 
 
@@ -42,7 +45,9 @@ def test_a_report_replaces_the_one_before_and_nothing_else(tmp_path):
         assert image.getpixel((0, 0)) == (1, 0, 0)
 
 
-@pytest.mark.parametrize("name", ["evaluation.json", "evaluation.csv", "grids/0002.png"])
+@pytest.mark.parametrize(
+    "name", ["evaluation.json", "evaluation.csv", "evaluation.txt", "grids/0002.png"]
+)
 @pytest.mark.parametrize("make", ["file", "directory", "fifo", "link"])
 def test_a_file_of_the_users_in_the_way_is_refused_and_kept(tmp_path, name, make):
     path = tmp_path / name

@@ -11,6 +11,7 @@ from madf_jax.evaluation.grids import draw_example, image_rows, preview
 from madf_jax.evaluation.report import format_report, format_table, rows_of, to_csv, to_json
 
 METRICS = ("psnr", "ssim", "l1", "hole_l1")
+HEADINGS = dict(zip(METRICS, ("PSNR dB", "SSIM", "L1 %", "a very long heading"), strict=True))
 METHODS = ("madf", "telea")
 
 
@@ -27,6 +28,7 @@ def make_example(index=0, *, size=16, names=("a.png", "m.png"), psnr=20.0):
     images = [np.full((size, size, 3), level, np.uint8) for level in levels]
     return Example(
         index,
+        str(index),
         *names,
         image=images[4],
         mask=np.zeros((size, size, 1), np.uint8),
@@ -36,15 +38,18 @@ def make_example(index=0, *, size=16, names=("a.png", "m.png"), psnr=20.0):
     )
 
 
-def test_a_mean_that_is_not_a_number_is_null_in_the_file():
+def test_a_number_that_is_not_finite_is_null_in_the_file():
     methods = {"madf": {"psnr": math.nan, "ssim": 1.0}}
-    written = json.loads(to_json({"methods": methods, "step": 7}))
-    assert written == {"methods": {"madf": {"psnr": None, "ssim": 1.0}}, "step": 7}
+    written = json.loads(to_json({"methods": methods, "a": {"b": [{"c": math.inf}]}, "step": 7}))
+    assert written["methods"] == {"madf": {"psnr": None, "ssim": 1.0}}
+    assert (written["a"], written["step"]) == ({"b": [{"c": None}]}, 7)
 
 
 def test_the_csv_file_has_a_row_for_each_example_and_method_with_their_names():
     examples = [make_example(i, names=(f"{i}.png", f"{i}_mask.png"), psnr=20.5) for i in range(3)]
-    header, *rows = csv.reader(io.StringIO(to_csv(row for e in examples for row in rows_of(e))))
+    header, *rows = csv.reader(
+        io.StringIO(to_csv([row for e in examples for row in rows_of(e)], METRICS))
+    )
     assert header == ["example", "image", "mask", "method", *METRICS]
     assert [row[:4] for row in rows] == [
         [str(i), f"{i}.png", f"{i}_mask.png", method] for i in range(3) for method in METHODS
@@ -54,23 +59,27 @@ def test_the_csv_file_has_a_row_for_each_example_and_method_with_their_names():
 
 def test_a_name_of_any_bytes_comes_back_from_the_csv_file():
     name = 'a,"b\n\udcff.png'
-    text = to_csv(rows_of(make_example(names=(name, "日本.png"))))
+    text = to_csv(rows_of(make_example(names=(name, "日本.png"))), METRICS)
     row = list(csv.reader(io.StringIO(text.encode().decode())))[1]
     assert row[1:3] == ['a,"b\n\\udcff.png', "日本.png"]
 
 
 def test_the_table_has_a_row_a_method():
-    header, *rows = format_table(scores(20.0)).splitlines()
+    header, *rows = format_table(scores(20.0), HEADINGS).splitlines()
     assert header.split()[:3] == ["method", "PSNR", "dB"]
     assert [row.split()[:2] for row in rows] == [["madf", "20.000"], ["telea", "21.000"]]
+    assert header.split("  ")[-1] == "a very long heading"
+    assert len({len(line) for line in (header, *rows)}) == 1
 
 
 def test_what_is_printed_names_step_weights_and_files(tmp_path):
     report = {"count": 2, "step": 7, "weights": "averaged", "methods": scores(20.0)}
-    report["identical"] = {"madf": 0, "telea": 1}
-    files = ["evaluation.json", "evaluation.csv"]
+    report |= {"identical": {"madf": 0, "telea": 1}, "protocol": "mat", "metrics": HEADINGS}
+    report["left_out"] = ["FID"]
+    files = ["evaluation.json", "evaluation.csv", "evaluation.txt"]
     text = format_report({**report, "files": files}, tmp_path / "a\x1b")
-    assert "2 held-out images at step 7 (averaged weights):" in text
+    assert "2 held-out images at step 7 (averaged weights), protocol mat:" in text
+    assert "FID left out: no Inception weights" in text
     assert f"{tmp_path}/a\\x1b/evaluation.csv" in text and "\x1b" not in text
     assert "telea: 1 of 2 composites equal the original" in text and "madf: 0" not in text
     assert "grids" not in text

@@ -1,3 +1,4 @@
+import flax.linen as nn
 import jax
 import numpy as np
 import pytest
@@ -43,6 +44,31 @@ def test_features_are_taken_after_pooling_and_relu():
         blocks = image[0, ..., 0].reshape(8 // block, block, 8 // block, block)
         np.testing.assert_allclose(phi[0, ..., 0], np.maximum(blocks.max((1, 3)), 0), rtol=1e-6)
         assert not np.any(phi[..., 1:])
+
+
+def taps(variables, image):
+    params = {name: variables["params"][name] for name in CONVOLUTIONS}
+    return (
+        VGG16(stages=5).apply(variables, image),
+        VGG16(stages=5, taps="unpooled").apply(variables, image),
+        VGG16().apply({"params": params}, image),
+    )
+
+
+def test_all_stages_before_and_after_pooling():
+    """The first three are those of the training's losses; a tap pooled is the pooled tap."""
+    generator = np.random.default_rng(0)
+    image = generator.standard_normal((1, 32, 48, 3), np.float32)
+    shapes = jax.eval_shape(VGG16(stages=5).init, jax.random.key(0), image)
+    variables = jax.tree.map(lambda leaf: generator.random(leaf.shape, np.float32) - 0.45, shapes)
+    pooled, unpooled, three = jax.jit(taps)(variables, image)
+    assert [phi.shape for phi in unpooled] == [
+        (1, 32 // 2**i, 48 // 2**i, width) for i, width in enumerate((64, 128, 256, 512, 512))
+    ]
+    for before, after in zip(unpooled, pooled, strict=True):
+        np.testing.assert_array_equal(nn.max_pool(before, (2, 2), (2, 2)), after)
+    for few, all_of_them in zip(three, pooled, strict=False):
+        np.testing.assert_array_equal(few, all_of_them)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])

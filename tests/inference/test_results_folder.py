@@ -24,34 +24,48 @@ def batch():
 
 
 @pytest.mark.parametrize(
-    ("names", "reds"),
+    ("ids", "reds"),
     [
-        (["a.jpg", "sub/a.png"], [0, 1]),
-        (["sub/a.bmp", "a"], [1, 0]),
-        (["v1.2.jpg", "set, train, record 3"], [2, 3]),
+        (["a", "sub/a"], [0, 1]),
+        (["sub/a", "a"], [1, 0]),
+        (["v1.2", "set, train, record 3"], [2, 3]),
     ],
 )
-def test_results_are_found_by_the_names_of_the_originals(folder, batch, names, reds):
-    painted = ResultsFolder(folder)(names)(*batch)
+def test_results_are_found_by_the_ids_of_the_examples(folder, batch, ids, reds):
+    painted = ResultsFolder(folder)(ids)(*batch)
     assert (painted.shape, painted.dtype) == (batch[0].shape, np.uint8)
     assert painted[:, 0, 0, 0].tolist() == reds
 
 
 def test_a_missing_result_is_named(folder, batch):
-    with pytest.raises(UserError, match=r"there is no result for b\.png"):
-        ResultsFolder(folder)(["a.png", "b.png"])(*batch)
+    with pytest.raises(UserError, match=r"there is no result for b$"):
+        ResultsFolder(folder)(["a", "b"])(*batch)
+
+
+@pytest.mark.parametrize("id", ["a.2", "v1", "A", "sub", "b/a"])
+def test_no_result_of_a_similar_name_takes_the_place_of_a_missing_one(folder, batch, id):
+    with pytest.raises(UserError, match=f"there is no result for {id}$"):
+        ResultsFolder(folder)(["a", id])(*batch)
+    assert ResultsFolder(folder).find(id) is None
+
+
+def test_files_that_belong_to_no_example_are_known(folder):
+    assert ResultsFolder(folder).others({"a", "v1.2"}) == [
+        "set, train, record 3.png",
+        "sub/a.bmp",
+    ]
 
 
 def test_a_result_of_another_size_is_named(folder, batch):
     save(folder / "b.png", 0, (4, 6))
     with pytest.raises(UserError, match=r"b\.png: the result is 4x6 pixels and .* painted 6x4"):
-        ResultsFolder(folder)(["a.png", "b.png"])(*batch)
+        ResultsFolder(folder)(["a", "b"])(*batch)
 
 
 def test_a_result_that_cannot_be_read_is_named(folder, batch):
     (folder / "a.png").write_bytes(b"text")
     with pytest.raises(UserError, match=r"a\.png: not a JPEG"):
-        ResultsFolder(folder)(["a.png", "sub/a.png"])(*batch)
+        ResultsFolder(folder)(["a", "sub/a"])(*batch)
 
 
 def test_two_results_for_one_image_are_refused(folder):

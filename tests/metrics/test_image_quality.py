@@ -3,7 +3,17 @@ import math
 import numpy as np
 import pytest
 
-from madf_jax.metrics.image_quality import METRICS, hole_l1, l1, psnr, score, ssim
+from madf_jax.metrics.image_quality import (
+    hole_l1,
+    l1,
+    mae_edgeconnect,
+    psnr,
+    psnr_gray,
+    ssim,
+    ssim_7x7,
+    ssim_gray51,
+    ssim_lama,
+)
 
 
 def flat(value, size=16):
@@ -64,31 +74,63 @@ def test_hole_l1_reads_the_hole_only():
     assert hole_l1(painted, original, np.ones_like(mask)) == 0
 
 
-def test_score_gathers_metrics_by_name():
-    generator = np.random.default_rng(1)
-    painted, original = generator.integers(0, 256, (2, 16, 16, 3)).astype(np.uint8)
-    mask = generator.integers(0, 2, (16, 16, 1)).astype(np.uint8)
-    expected = {
-        "psnr": psnr(painted, original),
-        "ssim": ssim(painted, original),
-        "l1": l1(painted, original),
-        "hole_l1": hole_l1(painted, original, mask),
-    }
-    assert score(painted, original, mask) == expected
-    some = score(painted, original, mask, {"l1": METRICS["l1"]})
-    assert some == {"l1": expected["l1"]}
+@pytest.mark.parametrize("level", [1, 40])
+def test_psnr_of_gray_takes_the_luminance(level):
+    """Red alone differs, whose part of the luminance is 0.2125."""
+    red = flat(0)
+    red[..., 0] = level
+    expected = 20 * math.log10(255 / (0.2125 * level))
+    assert psnr_gray(red, flat(0)) == pytest.approx(expected, abs=1e-6)
+    assert psnr_gray(red, red) == math.inf
 
 
-@pytest.mark.parametrize(
-    ("painted", "original", "mask", "message"),
-    [
-        (flat(0), flat(0, 32), np.ones((32, 32, 1), np.uint8), r"\(16, 16, 3\)"),
-        (flat(0), flat(0), np.ones((16, 16), np.uint8), r"\(16, 16\)"),
-        (flat(0)[..., :1], flat(0)[..., :1], np.ones((16, 16, 1), np.uint8), r"\(16, 16, 1\)"),
-        (flat(0) / 255, flat(0), np.ones((16, 16, 1), np.uint8), "float64"),
-        (flat(0, 8), flat(0, 8), np.ones((8, 8, 1), np.uint8), "win_size"),
-    ],
-)
-def test_wrong_shapes_and_dtypes_are_refused(painted, original, mask, message):
-    with pytest.raises(ValueError, match=message):
-        score(painted, original, mask)
+def noisy(shape=(60, 55, 3), seed=0):
+    generator = np.random.default_rng(seed)
+    x = generator.integers(0, 256, shape).astype(np.uint8)
+    y = np.clip(x + generator.normal(0, 40, shape), 0, 255).astype(np.uint8)
+    return x, y
+
+
+def ssim_by_windows(x, y, window, ddof):
+    """The definition, with means over every window that lies in the image; x, y in [0, 1]."""
+    size = window.shape[0]
+
+    def mean(values):
+        views = np.lib.stride_tricks.sliding_window_view(values, (size, size), axis=(0, 1))
+        return (views * window).sum((-1, -2))
+
+    factor = size**2 / (size**2 - 1) if ddof else 1
+    mean_x, mean_y = mean(x), mean(y)
+    var_x, var_y = (factor * (mean(v * v) - m**2) for v, m in ((x, mean_x), (y, mean_y)))
+    covariance = factor * (mean(x * y) - mean_x * mean_y)
+    c1, c2 = 0.01**2, 0.03**2
+    values = (2 * mean_x * mean_y + c1) * (2 * covariance + c2)
+    return np.mean(values / ((mean_x**2 + mean_y**2 + c1) * (var_x + var_y + c2)))
+
+
+def test_ssim_lama_counts_windows_that_reach_onto_zeros():
+    x, y = noisy((20, 16, 3))
+    taps = np.exp(-0.5 * (np.arange(-5, 6) / 1.5) ** 2)
+    window = np.outer(taps, taps) / taps.sum() ** 2
+    padded = [np.pad(v / 255, ((5, 5), (5, 5), (0, 0))) for v in (x, y)]
+    assert ssim_lama(x, y) == pytest.approx(ssim_by_windows(*padded, window, ddof=0), rel=1e-9)
+    assert abs(ssim_lama(x, y) - ssim(x, y)) > 1e-3
+
+
+def test_ssim_7x7_has_uniform_windows_and_the_covariance_of_samples():
+    x, y = noisy((20, 16, 3))
+    expected = ssim_by_windows(x / 255, y / 255, np.full((7, 7), 1 / 49), ddof=1)
+    assert ssim_7x7(x, y) == pytest.approx(expected, rel=1e-9)
+
+
+def test_ssim_gray51_has_windows_of_51_pixels_of_luminance():
+    x, y = noisy()
+    gray = [v / 255 @ np.asarray([0.2125, 0.7154, 0.0721]) for v in (x, y)]
+    expected = ssim_by_windows(*gray, np.full((51, 51), 1 / 51**2), ddof=1)
+    assert ssim_gray51(x, y) == pytest.approx(expected, rel=1e-6)
+
+
+def test_mae_of_edgeconnect_is_relative_to_both_images():
+    assert mae_edgeconnect(flat(30), flat(10)) == pytest.approx(50)
+    assert mae_edgeconnect(flat(0), flat(10)) == pytest.approx(100)
+    assert mae_edgeconnect(flat(0), flat(0)) == 0

