@@ -7,6 +7,7 @@ from PIL import Image, ImageDraw
 
 from madf_jax.errors import escape
 from madf_jax.evaluation.evaluator import Example
+from madf_jax.metrics.image_quality import psnr
 
 _MIN_TILE = 192
 _LINE = 16
@@ -19,10 +20,13 @@ def draw_example(example: Example, network: str) -> Image.Image:
     Above it stand the names of image and mask, and a label on each tile with the PSNR.
 
     Args:
-        example: painted and scored.
+        example: painted.
         network: the method whose output is shown, too, before compositing.
     """
-    label = {name: f"{values['psnr']:.1f} dB" for name, values in example.scores.items()}
+    # Computed here: not every protocol has it.
+    label = {
+        name: f"{psnr(image, example.image):.1f} dB" for name, image in example.composites.items()
+    }
     others = [
         (f"{name.replace('_', ' ')} {label[name]}", image)
         for name, image in example.composites.items()

@@ -1,4 +1,5 @@
 import csv
+import dataclasses
 import json
 import shutil
 
@@ -73,6 +74,18 @@ def test_statistics_have_a_group_for_each_share_and_the_means_of_the_table(repor
     assert tuple(groups["overall"]["comparisons"]) == METHODS[1:]
     text = (directory / "evaluation.txt").read_text()
     assert all(f"hole share {name}" in text for name in groups if name != "overall")
+
+
+def test_a_protocol_of_other_metrics_has_its_own_columns(setup, workdir, tmp_path):
+    data = dataclasses.replace(setup.data, size=64, resize_min=64)
+    options = dataclasses.replace(setup.evaluation, protocol="edgeconnect", count=2)
+    summary = evaluate(dataclasses.replace(setup, data=data, evaluation=options), workdir, tmp_path)
+    names = ["psnr_gray", "ssim_gray51", "mae_edgeconnect"]
+    assert summary["protocol"] == "edgeconnect"
+    assert list(summary["metrics"]) == list(summary["methods"]["telea"]) == names
+    header = (tmp_path / "evaluation.csv").read_text().splitlines()[0]
+    assert header.split(",")[4:] == names
+    assert "PSNR gray dB" in (tmp_path / "evaluation.txt").read_text()
 
 
 def mean_psnr(setup, state, count=COUNT):

@@ -1,4 +1,5 @@
 import csv
+import dataclasses
 import io
 import json
 import math
@@ -95,6 +96,14 @@ def test_small_images_are_enlarged_by_whole_pixels(size, factor):
     assert row.size == (5 * size * factor, size * factor + 32)
     middles = [(2 * tile + 1) * size * factor // 2 for tile in range(5)]
     assert [row.getpixel((x, row.height - 1))[0] for x in middles] == [128, 20, 30, 10, 99]
+
+
+def test_a_grid_does_not_depend_on_what_was_scored():
+    """A protocol without PSNR gets the same labels."""
+    example = make_example()
+    unscored = dataclasses.replace(example, scores={})
+    grids = [np.asarray(draw_example(e, "madf")) for e in (example, unscored)]
+    np.testing.assert_array_equal(*grids)
 
 
 def title(**options):

@@ -8,6 +8,7 @@ import importlib.util
 import os
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 from PIL import Image
@@ -49,7 +50,14 @@ def read_mask(case):
 
 @pytest.fixture(scope="module")
 def found():
-    """The metrics of each case, all scored in one batch."""
+    """The metrics of each case, on one device: the tests' four would take the memory of four."""
+    device = jax.local_devices()[:1]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(jax, "local_devices", lambda: device)
+        return score_cases()
+
+
+def score_cases():
     images = (
         np.stack([read(f"{case}{kind}", "RGB") for case in CASES]) for kind in ("_output", "")
     )
