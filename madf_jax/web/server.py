@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import signal
 import socket
 import tempfile
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 # Browsers load nothing from other hosts then, whatever a version of Gradio asks for.
 _POLICY = "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:"
+# Gradio's server would fetch what such a path names, for whoever asks.
+_ELSEWHERE = re.compile(r"/(file|proxy)=\s*https?:", re.IGNORECASE)
 _GOODBYE = 1  # second that requests have to end after Ctrl-C
 
 
@@ -104,23 +107,29 @@ def _application(inpainter: "Inpainter", directory: Path, address: str) -> Any:
         theme=theme,
         css=STYLE,
     )
-    return _WithPolicy(app)
+    return LocalOnly(app)
 
 
-class _WithPolicy:
-    """An ASGI application whose answers carry the policy."""
+class LocalOnly:
+    """An ASGI application that fetches nothing from other hosts, nor lets a browser do so."""
 
     def __init__(self, app: Any) -> None:
         self._app = app
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answers a request: with status 403 if it names another host."""
+
         async def send_with_policy(message: Any) -> None:
             if message["type"] == "http.response.start":
                 policy = (b"content-security-policy", _POLICY.encode())
                 message = {**message, "headers": [*message.get("headers", []), policy]}
             await send(message)
 
-        await self._app(scope, receive, send_with_policy)
+        if _ELSEWHERE.search(scope.get("path", "")):
+            await send_with_policy({"type": "http.response.start", "status": 403})
+            await send({"type": "http.response.body"})
+        else:
+            await self._app(scope, receive, send_with_policy)
 
 
 def _terminate(*_: Any) -> NoReturn:
