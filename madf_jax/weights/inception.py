@@ -67,7 +67,7 @@ _LAST_BLOCKS = {
 
 
 class InceptionWeights(NamedTuple):
-    """Weights and what tells them from others.
+    """Weights, and what distinguishes them from others.
 
     Attributes:
         variables: of `Inception`.
