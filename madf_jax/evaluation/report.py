@@ -40,7 +40,7 @@ def format_report(report: Mapping[str, Any], output: Path) -> str:
     """
     place = escape(str(output))
     lines = [
-        f"{report['count']} held-out images{_of_network(report)}, protocol {report['protocol']}:\n",
+        f"{report['count']} held-out images{of_network(report)}, protocol {report['protocol']}:\n",
         format_table(report["methods"], report["metrics"]),
         *(
             f"\n{method}: {count} of {report['count']} composites equal the original; their PSNR "
@@ -57,7 +57,8 @@ def format_report(report: Mapping[str, Any], output: Path) -> str:
     return "\n" + "\n".join(lines)
 
 
-def _of_network(report: Mapping[str, Any]) -> str:
+def of_network(report: Mapping[str, Any]) -> str:
+    """Which step and weights a report is of, to follow other words; '' without a network."""
     if report["weights"] is None:
         return ""
     step = "" if report["step"] is None else f" at step {report['step']}"

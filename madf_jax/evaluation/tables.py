@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from madf_jax.evaluation.report import of_network
 from madf_jax.evaluation.statistics import OVERALL
 from madf_jax.metrics.uncertainty import RESAMPLES
 
@@ -14,8 +15,7 @@ def format_statistics(report: Mapping[str, Any]) -> str:
         report: what `evaluation.json` holds.
     """
     lines = [
-        f"Protocol {report['protocol']}, {report['count']} images, step {report['step']} "
-        f"({report['weights']} weights)",
+        f"Protocol {report['protocol']}, {report['count']} images{of_network(report)}",
         f"Intervals: 95 %, percentile bootstrap over images, {RESAMPLES} resamples",
     ]
     if report["left_out"]:

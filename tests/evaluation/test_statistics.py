@@ -91,7 +91,9 @@ def test_the_text_has_a_table_for_each_group():
         },
     }
     text = format_statistics(report)
-    assert text.startswith("Protocol mat, 2 images, step 7 (averaged weights)\n")
+    assert text.startswith("Protocol mat, 2 images at step 7 (averaged weights)\n")
+    without_network = format_statistics({**report, "step": None, "weights": None})
+    assert without_network.startswith("Protocol mat, 2 images\n")
     assert "U-IDS %" in text.splitlines()[2]
     overall, bucket = text.split("== ")[1:]
     assert overall.startswith("all images: 2 images") and "12.5000" in overall
