@@ -38,9 +38,9 @@ def get_config() -> ml_collections.ConfigDict:
 
     # madf_jax.data.options.ImageOptions
     config.data = ml_collections.ConfigDict()
-    config.data.source = "photos"  # 'photos' (embedded), 'folder' or 'tfds'
-    config.data.train_path = ""  # folder: images to train on
-    config.data.evaluation_path = ""  # folder: held-out images
+    config.data.source = "photos"  # 'photos' (embedded), 'folder', 'packed' or 'tfds'
+    config.data.train_path = ""  # folder, packed: images to train on
+    config.data.evaluation_path = ""  # folder, packed: held-out images
     config.data.tfds_name = ""  # tfds: 'places365_small', 'celeb_a', 'celeb_a_hq', ...
     config.data.tfds_dir = ""  # tfds: where it was prepared; '' = TFDS's own folder
     config.data.train_split = "train"  # tfds: split to train on

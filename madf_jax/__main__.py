@@ -9,6 +9,7 @@ from typing import NoReturn
 
 from madf_jax import __version__
 from madf_jax.benchmark.command import add_commands as add_benchmark
+from madf_jax.data.command import add_commands as add_data
 from madf_jax.errors import UserError
 from madf_jax.evaluation.command import add_commands as add_evaluation
 from madf_jax.inference.command import add_commands as add_inference
@@ -45,7 +46,7 @@ def _run(argv: Sequence[str] | None) -> int:
     parser.add_argument("--version", action="version", version=f"madf-jax {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     rooms = (
-        *(add_inference, add_web, add_evaluation, add_weights),
+        *(add_inference, add_web, add_evaluation, add_data, add_weights),
         *(add_parity, add_benchmark, add_planning),
     )
     for add_commands in rooms:

@@ -17,14 +17,14 @@ _SPEED = "speed and memory"
 class ImageOptions:
     """Section `data`: where images come from and how one becomes a square of `size` pixels."""
 
-    source: Literal["photos", "folder", "tfds"] = option(
-        "photos", "'photos' (embedded), 'folder' or 'tfds'"
+    source: Literal["photos", "folder", "packed", "tfds"] = option(
+        "photos", "'photos' (embedded), 'folder', 'packed' or 'tfds'"
     )
     train_path: str = option(
-        "", "folder: images to train on", path=True, free=_FILES, per_process=True
+        "", "folder, packed: images to train on", path=True, free=_FILES, per_process=True
     )
     evaluation_path: str = option(
-        "", "folder: held-out images", path=True, free=_FILES, per_process=True
+        "", "folder, packed: held-out images", path=True, free=_FILES, per_process=True
     )
     tfds_name: str = option("", "tfds: 'places365_small', 'celeb_a', 'celeb_a_hq', ...")
     tfds_dir: str = option(

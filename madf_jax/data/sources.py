@@ -11,7 +11,9 @@ import numpy as np
 from absl import logging
 
 from madf_jax.data.folder_source import FolderSource
+from madf_jax.data.listing import count_of
 from madf_jax.data.options import ImageOptions
+from madf_jax.data.packed_source import PackedSource
 from madf_jax.data.tfds_source import TfdsSource
 from madf_jax.errors import UserError
 
@@ -88,10 +90,15 @@ def open_images(options: ImageOptions, *, training: bool) -> ImageSource:
     key = "train_path" if training else "evaluation_path"
     directory = getattr(options, key)
     if not directory:
-        raise UserError(f"data.source = 'folder' needs data.{key}, a folder of images")
+        kind = "a folder of images" if options.source == "folder" else "made by madf-jax pack"
+        raise UserError(f"data.source = {options.source!r} needs data.{key}, {kind}")
     # Training images are shrunk anyway, so they may be decoded at reduced size; held-out ones are
     # scored and decoded in full.
-    at_least = options.resize_max if training else 0
+    at_least = max(options.resize_max, options.min_side) if training else 0
+    if options.source == "packed":
+        packed = PackedSource(directory, at_least, key=f"data.{key}")
+        logging.info("data.%s=%s: %s", key, directory, count_of(len(packed), "packed image"))
+        return packed
     return FolderSource(
         directory,
         options.bad_files,

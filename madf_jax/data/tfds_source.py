@@ -2,6 +2,7 @@
 
 import io
 import os
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,7 @@ class TfdsSource:
         try:
             encoded = self._records[index]["image"]
         except Exception as error:  # whatever array_record raises for a damaged file
-            raise UserError(f"{self.name(index)}: can't be read: {_first_line(error)}") from error
+            raise UserError(f"{self.name(index)}: can't be read: {first_line(error)}") from error
         return read_image(io.BytesIO(encoded), self.name(index))
 
     def name(self, index: int) -> str:
@@ -54,21 +55,48 @@ class TfdsSource:
         return f"TfdsSource({self.dataset!r}, {self.split!r}, images={len(self)})"
 
 
-def _open_tfds(name: str, split: str, data_dir: str) -> Sequence[dict[str, Any]]:
+def open_builder(
+    name: str, data_dir: str, key: str, file_format: str | None = None
+) -> tuple[Any, str]:
+    """Finds a data set of TensorFlow Datasets, prepared or not.
+
+    Args:
+        name: of the data set.
+        data_dir: where it is prepared; '' is TFDS's own default.
+        key: the flag or key that names `data_dir`, for messages.
+        file_format: that it is to be prepared in; None for reading it.
+
+    Returns:
+        Its builder, and the directory.
+
+    Raises:
+        UserError: TFDS is not installed, the directory can't be listed, or there is no such set.
+    """
     try:
         import tensorflow_datasets as tfds
     except ImportError as error:
         raise UserError(
-            "data.source = 'tfds' needs: pip install tensorflow-datasets array_record"
+            "data sets of TFDS need: pip install tensorflow-datasets array_record"
         ) from error
-    where = str(local_path(data_dir or tfds.core.constants.DATA_DIR, "data.tfds_dir"))
-    with system_errors(where, "data.tfds_dir"):
+    where = str(local_path(data_dir or tfds.core.constants.DATA_DIR, key))
+    with system_errors(where, key):
         if Path(where).exists():
             os.scandir(where).close()  # TFDS takes a folder that it can't list as an empty one
     try:
-        builder = tfds.builder(name, data_dir=where)
+        return tfds.builder(name, data_dir=where, file_format=file_format), where
     except Exception as error:  # name, version, a missing package, a damaged description
-        raise UserError(f"data.tfds_name = {name!r} in {where}: {_first_line(error)}") from error
+        raise UserError(f"the data set {name!r} in {where}: {first_line(error)}") from error
+
+
+def first_line(error: Exception) -> str:
+    """The message of any exception, cut to one line."""
+    return (str(error) or repr(error)).strip().splitlines()[0]
+
+
+def _open_tfds(name: str, split: str, data_dir: str) -> Sequence[dict[str, Any]]:
+    import tensorflow_datasets as tfds
+
+    builder, where = open_builder(name, data_dir, "data.tfds_dir")
     if not builder.is_prepared():
         raise UserError(f"{name} is not prepared in {where}; {_steps(name, where)}")
     if "image" not in builder.info.features:
@@ -82,21 +110,16 @@ def _open_tfds(name: str, split: str, data_dir: str) -> Sequence[dict[str, Any]]
             f"choose another data.tfds_dir, then {_steps(name, where)}"
         ) from error
     except ValueError as error:
-        raise UserError(f"{name} has no split {split!r}: {_first_line(error)}") from error
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error) or repr(error)).splitlines()[0]
+        raise UserError(f"{name} has no split {split!r}: {first_line(error)}") from error
 
 
 def _steps(name: str, where: str) -> str:
     manual = (
-        f" (celeb_a_hq first needs its archives, made by hand, in {where}/downloads/manual)"
+        f" (celeb_a_hq first needs its archive, made by hand, in {where}/downloads/manual)"
         if name.startswith("celeb_a_hq")
         else ""
     )
     return (
-        "prepare it once: pip install tensorflow-cpu importlib_resources, then python -c "
-        f"\"import tensorflow_datasets as t; t.builder('{name}', data_dir='{where}', "
-        f"file_format='array_record').download_and_prepare()\"{manual}"
+        "prepare it once: pip install tensorflow-cpu importlib_resources, then "
+        f"madf-jax prepare {shlex.quote(name)} --data-dir={shlex.quote(where)}{manual}"
     )

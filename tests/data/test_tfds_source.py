@@ -59,7 +59,8 @@ def test_unprepared_tfds_names_the_steps(tmp_path, name):
     with pytest.raises(UserError, match=f"{name} is not prepared in {tmp_path}") as caught:
         TfdsSource(name, "train", str(tmp_path))
     message = str(caught.value)
-    assert "file_format='array_record'" in message and "tensorflow-cpu" in message
+    assert "; prepare it once: pip install tensorflow-cpu " in message
+    assert f"madf-jax prepare {name} --data-dir={tmp_path}" in message
     assert ("downloads/manual" in message) == (name == "celeb_a_hq")
 
 
@@ -102,5 +103,5 @@ def test_tfds_without_random_access_is_refused(prepared, monkeypatch):
         raise NotImplementedError  # what a copy prepared as tfrecord gives
 
     monkeypatch.setattr(TinyImages, "as_data_source", refuse)
-    with pytest.raises(UserError, match=r"no random access; .*file_format='array_record'"):
+    with pytest.raises(UserError, match=r"no random access; .*madf-jax prepare tiny"):
         TfdsSource("tiny_images", "train", prepared)
