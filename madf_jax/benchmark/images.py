@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from madf_jax.benchmark.measure import Measurement
+from madf_jax.benchmark.packed import measure_packed
 from madf_jax.data.options import ImageOptions, LoaderOptions, MaskOptions
 from madf_jax.data.pipeline import iterate, training_data
 from madf_jax.data.sources import PhotoSource
@@ -32,7 +33,8 @@ def measure_data(size: int, batch: int) -> list[Measurement]:
         batch: images in a batch.
 
     Returns:
-        Measurements in seconds per image; 'data' is that on one thread.
+        Measurements in seconds per image; 'data' is that on one thread, 'read packed' compares
+        a packed set of the files with the folder.
     """
     with _files(size) as directory:
         paths = sorted(directory.iterdir())
@@ -52,7 +54,7 @@ def measure_data(size: int, batch: int) -> list[Measurement]:
             measurements.append(
                 Measurement(name, size, batch, "uint8", seconds, plain, plain / seconds)
             )
-        return measurements
+        return [*measurements, *measure_packed(directory, size)]
 
 
 def _in_turn(

@@ -59,6 +59,12 @@ def _add_manifest(commands: Subparsers) -> None:
         help="masks of an image's name, or any (by name if there are such masks)",
     )
     pairs.add_argument(
+        "--list",
+        metavar="FILE",
+        action=LocalPath,
+        help="the pairs, IMAGE<TAB>MASK a line, with names below --images and --masks",
+    )
+    pairs.add_argument(
         "--share",
         metavar=("MIN", "MAX"),
         type=float,
@@ -85,6 +91,8 @@ def _add_manifest(commands: Subparsers) -> None:
 def _manifest(args: argparse.Namespace) -> int:
     from absl import flags
 
+    if args.list and args.pairing != "auto":
+        raise UserError(f"--pairing={args.pairing}: --list has the pairs already; give one of them")
     show_own_lines()
     flags.FLAGS(["madf-jax"])  # or absl would log a warning of its own first
     from madf_jax.evaluation.manifest import LARGEST, SMALLEST, write_manifest
@@ -103,6 +111,7 @@ def _manifest(args: argparse.Namespace) -> int:
         hole=args.hole,
         pairing=args.pairing,
         shares=_shares(*args.share),
+        pairs=args.list,
     )
     require_free(options, args.output, args.export, force=args.force)
     manifest = make_manifest(options)

@@ -16,6 +16,7 @@ from madf_jax.evaluation.manifest_pairs import (
     ManifestOptions,
     Pair,
     names_outside,
+    pair_by_list,
     pair_with_drawn,
     pair_with_folder,
 )
@@ -35,10 +36,11 @@ def make_manifest(options: ManifestOptions) -> Manifest:
             masks and images don't fit together, or masks seem to be the wrong way round; the
             message names what is wrong.
     """
-    names = _list_images(options)
+    listed = pair_by_list(options, options.pairs) if options.pairs else []
+    names = list(dict.fromkeys(pair.image for pair in listed)) or _list_images(options)
     size = _common_size(options, names)
     if isinstance(options.masks, Path):
-        root, generator, pairs = options.masks, "", pair_with_folder(options, names)
+        root, generator, pairs = options.masks, "", listed or pair_with_folder(options, names)
     else:
         root, generator = options.drawn, options.masks
         pairs = pair_with_drawn(options, names, size)

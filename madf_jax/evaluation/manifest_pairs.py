@@ -17,6 +17,7 @@ from madf_jax.data.pairing import pair_by_name
 from madf_jax.errors import UserError, escape
 from madf_jax.evaluation.manifest import SEEDS
 from madf_jax.evaluation.many_files import map_files
+from madf_jax.evaluation.pair_list import read_pair_list
 from madf_jax.files import write_whole
 
 
@@ -36,6 +37,7 @@ class ManifestOptions:
         pairing: 'name' takes the masks that have an image's name, 'random' any mask, 'auto'
             whichever fits all images.
         shares: least and most share of hole of generated masks.
+        pairs: file of pairs (`pair_list`), instead of all images and of `pairing`.
     """
 
     images: Path
@@ -48,6 +50,7 @@ class ManifestOptions:
     hole: Literal["black", "white"] | None = None
     pairing: str = "auto"
     shares: tuple[float, float] = (0.01, 0.6)
+    pairs: Path | None = None
 
 
 class Pair(NamedTuple):
@@ -90,6 +93,22 @@ def pair_with_folder(options: ManifestOptions, images: Sequence[str]) -> list[Pa
         chosen = [(image, masks[next(drawn)]) for image in _repeated(images, options.count)]
     ids = make_ids([image for image, _ in chosen])
     return [Pair(id, *chosen[index], _seed(options.seed, index)) for index, id in enumerate(ids)]
+
+
+def pair_by_list(options: ManifestOptions, path: Path) -> list[Pair]:
+    """The pairs of a list, or the first `options.count` of them.
+
+    Raises:
+        UserError: the list can't be used, has fewer pairs, or masks are drawn.
+    """
+    if not isinstance(options.masks, Path):
+        raise UserError(f"--list={path}: needs --masks=DIR, the folder that its masks are in")
+    listed = read_pair_list(path, options.images, options.masks)
+    count = options.count or len(listed)
+    if count > len(listed):
+        raise UserError(f"--count={count}: --list={path} has {count_of(len(listed), 'pair')}")
+    ids = make_ids([image for image, _ in listed[:count]])
+    return [Pair(id, *listed[index], _seed(options.seed, index)) for index, id in enumerate(ids)]
 
 
 def pair_with_drawn(options: ManifestOptions, images: Sequence[str], size: int) -> list[Pair]:

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from madf_jax.__main__ import main
-from madf_jax.benchmark import images, programs, run
+from madf_jax.benchmark import images, packed, programs, run
 from madf_jax.benchmark.programs import Program
 from madf_jax.compiler import Costs
 
@@ -96,7 +96,10 @@ def test_arguments_that_do_not_parse_end_with_usage(arguments, capsys):
 def test_the_pipeline_is_measured_on_one_thread_and_on_all(monkeypatch):
     for name, value in {"_FILES": 4, "_COUNTED": 8, "_ROUNDS": 1}.items():
         monkeypatch.setattr(images, name, value)
+        if hasattr(packed, name):
+            monkeypatch.setattr(packed, name, value)
     monkeypatch.setattr("os.cpu_count", lambda: 2)
     rows = images.measure_data(32, 2)
-    assert [row.what for row in rows] == ["data", "data, 2 threads"]
+    reading = ["read packed", "read packed, bytes"]
+    assert [row.what for row in rows] == ["data", "data, 2 threads", *reading]
     assert all(row.ratio == row.reference_seconds / row.seconds > 0 for row in rows)
