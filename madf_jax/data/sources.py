@@ -90,7 +90,9 @@ def open_images(options: ImageOptions, *, training: bool) -> ImageSource:
     key = "train_path" if training else "evaluation_path"
     directory = getattr(options, key)
     if not directory:
-        kind = "a folder of images" if options.source == "folder" else "made by madf-jax pack"
+        kind = "a folder of images"
+        if options.source == "packed":
+            kind = "a directory that madf-jax pack made"
         raise UserError(f"data.source = {options.source!r} needs data.{key}, {kind}")
     # Training images are shrunk anyway, so they may be decoded at reduced size; held-out ones are
     # scored and decoded in full.

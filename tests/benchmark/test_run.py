@@ -96,8 +96,7 @@ def test_arguments_that_do_not_parse_end_with_usage(arguments, capsys):
 def test_the_pipeline_is_measured_on_one_thread_and_on_all(monkeypatch):
     for name, value in {"_FILES": 4, "_COUNTED": 8, "_ROUNDS": 1}.items():
         monkeypatch.setattr(images, name, value)
-        if hasattr(packed, name):
-            monkeypatch.setattr(packed, name, value)
+    monkeypatch.setattr(packed, "_COUNTED", 8)
     monkeypatch.setattr("os.cpu_count", lambda: 2)
     rows = images.measure_data(32, 2)
     reading = ["read packed", "read packed, bytes"]

@@ -17,6 +17,7 @@ from madf_jax.data.packed_format import read_description
 from madf_jax.data.packed_source import PackedSource
 from madf_jax.data.packing import PackOptions, pack
 from madf_jax.data.pipeline import evaluation_dataset, training_data
+from madf_jax.data.sources import open_images
 from madf_jax.errors import UserError
 
 # The last one is a name that is not UTF-8 on disk, as Python shows it.
@@ -241,6 +242,9 @@ def test_descriptions_that_do_not_fit_are_refused(packed, changes, message):
 
 
 def test_other_directories_are_refused_with_the_command(folder, packed):
+    for training, key in {True: "train_path", False: "evaluation_path"}.items():
+        with pytest.raises(UserError, match=f"'packed' needs data.{key}, a directory that"):
+            open_images(ImageOptions(source="packed"), training=training)
     with pytest.raises(UserError, match=r"data.train_path=.*packed.json.*madf-jax pack FOLDER OUT"):
         PackedSource(folder, key="data.train_path")
     (packed / "packed.json").write_text("{")
