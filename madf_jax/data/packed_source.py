@@ -93,15 +93,15 @@ def _check(path: Path, file: PackedFile) -> None:
         raise UserError(f"{path}: is {what}: {size} bytes, not {file.bytes}; copy it again")
     try:
         reader = ArrayRecordReader(str(path))
-        images, options = reader.num_records(), reader.writer_options_string().split(",")
+        images, options = reader.num_records(), reader.writer_options_string() or "none"
         reader.close()
     except Exception as error:
         raise UserError(f"{path}: is no whole ArrayRecord file: {_first_line(error)}") from error
     if images != file.images:
         raise UserError(f"{path}: has {images} records, not {file.images}; copy it again")
-    if not set(WRITER_OPTIONS) <= set(options):
+    if not set(WRITER_OPTIONS) <= set(options.split(",")):
         raise UserError(
-            f"{path}: was not written by madf-jax pack: its options are {','.join(options)}, not "
+            f"{path}: was not written by madf-jax pack: its options are {options}, not "
             f"{','.join(WRITER_OPTIONS)}"
         )
 

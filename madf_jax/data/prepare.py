@@ -28,16 +28,28 @@ def prepare(name: str, data_dir: str = "") -> str:
         UserError: no such set, a package or an archive is missing, or preparing fails; the message
             says what to do.
     """
-    builder, where = open_builder(name, data_dir, "--data-dir", "array_record")
-    if not builder.is_prepared():
-        _require_packages(name)
-        _require_archive(builder, Path(where))
-        make_directory(Path(where), "--data-dir")
-        try:
-            builder.download_and_prepare()
-        except Exception as error:  # a download, an archive, a full disk
-            raise UserError(f"{name} can't be prepared in {where}: {first_line(error)}") from error
+    builder, where = open_builder(name, data_dir, "--data-dir")
+    if builder.is_prepared():
+        _require_random_access(builder)
+        return str(builder.data_path)
+    _require_packages(name)
+    _require_archive(builder, Path(where))
+    make_directory(Path(where), "--data-dir")
+    builder, _ = open_builder(name, where, "--data-dir", "array_record")
+    try:
+        builder.download_and_prepare()
+    except Exception as error:  # a download, an archive, a full disk
+        raise UserError(f"{name} can't be prepared in {where}: {first_line(error)}") from error
     return str(builder.data_path)
+
+
+def _require_random_access(builder: Any) -> None:
+    form = builder.info.file_format.value
+    if form != "array_record":
+        raise UserError(
+            f"{builder.data_path}: is prepared as {form}, which has no random access; remove it or "
+            "choose another --data-dir"
+        )
 
 
 def _require_packages(name: str) -> None:

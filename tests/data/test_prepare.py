@@ -48,6 +48,14 @@ def test_a_set_is_prepared_once_in_the_format_that_is_read(packages, tmp_path, c
     assert main(arguments) == 0
 
 
+def test_a_copy_without_random_access_is_named(packages, tmp_path, monkeypatch):
+    prepare("prepared_here", str(tmp_path))
+    other = property(lambda info: tfds.core.FileFormat.TFRECORD)
+    monkeypatch.setattr(tfds.core.DatasetInfo, "file_format", other)
+    with pytest.raises(UserError, match=r"1\.0\.0: is prepared as tfrecord, which has no random"):
+        prepare("prepared_here", str(tmp_path))
+
+
 @pytest.mark.parametrize("name", ["places365_small", "celeb_a", "celeb_a_hq/512"])
 def test_without_tensorflow_the_steps_are_printed(name, tmp_path, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
