@@ -24,6 +24,13 @@ def title_of(group: str) -> str:
     return f"{low}–{high} %"
 
 
+def block_title(group: str, count: int) -> str:
+    """What heads the rows of a group: `all 48 images`, `hole 1–10 %, 3 images`."""
+    if group == OVERALL:
+        return f"all {count_title(count)}"
+    return f"hole {title_of(group)}, {count_title(count)}"
+
+
 def count_title(count: int) -> str:
     """`1 image`, `2 images`."""
     return f"{count} image{'' if count == 1 else 's'}"

@@ -7,11 +7,11 @@ from typing import Any
 from madf_jax.errors import escape
 from madf_jax.evaluation.cells import (
     best_of,
+    block_title,
     count_title,
     decimals_of,
     format_number,
     heading_of,
-    title_of,
     values_of,
 )
 from madf_jax.evaluation.provenance import describe_network
@@ -21,7 +21,7 @@ _LATEX = {
     **{char: f"\\{char}" for char in "{}$&#_%"},
     **{"\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}"},
     **{"<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", "–": "--"},
-    **{"↑": r"$\uparrow$", "↓": r"$\downarrow$", '"': r"\textquotedbl{}", "±": r"$\pm$"},
+    **{"↑": r"$\uparrow$", "↓": r"$\downarrow$", "±": r"$\pm$"},
 }
 
 Quote = Callable[[str], str]
@@ -31,7 +31,7 @@ def to_markdown(report: Mapping[str, Any]) -> str:
     """A table for each group: a row for each method, means with their standard errors."""
     lines = [_markdown(_title(report)), ""]
     for name, group in report["statistics"].items():
-        lines += [f"**{_markdown(title_of(name))}**, {count_title(group['count'])}", ""]
+        lines += [f"**{_markdown(block_title(name, group['count']))}**", ""]
         heads = [_markdown(heading_of(report, metric)) for metric in report["metrics"]]
         lines += [_markdown_row(["method", *heads]), _markdown_row(["---", *["--:"] * len(heads)])]
         for method in report["methods"]:
@@ -60,7 +60,7 @@ def to_latex(report: Mapping[str, Any]) -> str:
         f"    {' & '.join(heads)} \\\\",
     ]
     for name, group in report["statistics"].items():
-        title = _latex(f"{title_of(name)}, {count_title(group['count'])}")
+        title = _latex(block_title(name, group["count"]))
         lines += [r"    \midrule", f"    \\multicolumn{{{len(heads)}}}{{l}}{{{title}}} \\\\"]
         for method in report["methods"]:
             cells = _cells(report, group, method, r"\textbf{{{}}}".format)

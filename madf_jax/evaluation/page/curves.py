@@ -48,7 +48,8 @@ def draw_curve(report: Mapping[str, Any], metric: str) -> Element | None:
         labels = [f"{title_of(name)}\nn = {group['count']}" for name, group in groups.items()]
         axes.set_xticks(range(len(groups)), labels)
         axes.set_xlim(-0.5, len(groups) - 0.5)
-        axes.set(xlabel="hole, share of the image", ylabel=heading_of(report, metric))
+        axes.set(xlabel="hole, share of the image")
+        axes.set_title(heading_of(report, metric), loc="left", weight="bold")
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
         return _to_element(figure, f"{heading_of(report, metric)} against the share of the hole")

@@ -3,12 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from madf_jax.evaluation.cells import count_title, heading_of
+from madf_jax.evaluation.cells import count_title
+from madf_jax.evaluation.evaluator import NETWORK
 from madf_jax.evaluation.page.curves import draw_curve, legend
 from madf_jax.evaluation.page.elements import Child, Element, element, to_html
 from madf_jax.evaluation.page.images import GAIN, LONGEST, example_figure
 from madf_jax.evaluation.page.style import STYLE
-from madf_jax.evaluation.page.tables import comparison_table, metric_table, summary_table
+from madf_jax.evaluation.page.tables import comparison_tables, metric_table, summary_table
 from madf_jax.evaluation.provenance import describe_network
 from madf_jax.evaluation.ranking import Shown
 from madf_jax.metrics.uncertainty import RESAMPLES
@@ -27,13 +28,17 @@ def make_page(
         shown: examples by kind: `best`, `median`, `worst`.
         chosen_by: name of the metric that chose them.
     """
-    title = f"Inpainting of {count_title(report['count'])}: {', '.join(report['methods'])}"
-    body = element(
-        "body",
-        element("main", *_head(report, title), *_metrics(report), *_comparison(report)),
+    title = f"Inpainting of {count_title(report['count'])}"
+    main = element(
+        "main",
+        *_head(report, title),
+        *_curves(report),
+        *_tables(report),
+        *_comparison(report),
+        *_images(report, shown, chosen_by),
+        *_repeat(report),
     )
-    body[0].extend([*_images(report, shown, chosen_by), *_repeat(report)])
-    return to_html(element("html", _html_head(title), body, lang="en"))
+    return to_html(element("html", _html_head(title), element("body", main), lang="en"))
 
 
 def _html_head(title: str) -> Element:
@@ -53,10 +58,11 @@ def _head(report: Mapping[str, Any], title: str) -> list[Element]:
     size, protocol = report["size"], report["protocol"]
     network = describe_network(report)
     what = (
-        f"{count_title(report['count'])} of {size}x{size} pixels, protocol {protocol}"
-        + (f"; madf: {network}" if network else "")
-        + ". Scored is the composite: known pixels of the original, the hole of each method, "
-        "rounded to 8 bits."
+        f"{', '.join(report['methods'])} on the same images and masks of {size}x{size} pixels, "
+        f"protocol {protocol}"
+        + (f"; {NETWORK}: {network}" if network else "")
+        + ". What is scored is the composite: known pixels of the original, the hole of each "
+        "method, rounded to 8 bits."
     )
     notes = [
         f"{method}: {count_title(count)} equal the original; their PSNR is infinite and left out "
@@ -80,32 +86,42 @@ def _head(report: Mapping[str, Any], title: str) -> list[Element]:
     ]
 
 
-def _metrics(report: Mapping[str, Any]) -> list[Element]:
-    sections = []
-    for metric in report["metrics"]:
-        curve = draw_curve(report, metric)
-        parts = [element("h3", heading_of(report, metric)), metric_table(report, metric)]
-        if curve is not None:
-            parts.insert(1, element("figure", curve))
-        sections.append(element("section", *parts, class_="metric" if curve is not None else ""))
+def _curves(report: Mapping[str, Any]) -> list[Element]:
+    curves = [draw_curve(report, metric) for metric in report["metrics"]]
+    figures = [element("figure", curve) for curve in curves if curve is not None]
+    if not figures:
+        return []
+    explained = "Vertical lines are 95 % intervals of means over images; n counts the images."
+    return [
+        element("h2", "Against the share of the hole"),
+        element("p", explained),
+        legend(report),
+        element("div", *figures, class_="curves"),
+    ]
+
+
+def _tables(report: Mapping[str, Any]) -> list[Element]:
     explained = (
         "Mean ± standard error over images, below it the 95 % interval of the mean (percentile "
-        f"bootstrap over images, {RESAMPLES} resamples), which curves show as vertical lines. "
-        "Metrics of a whole set, such as FID, have neither, and depend on the number of images."
+        f"bootstrap over images, {RESAMPLES} resamples). Metrics of a whole set, such as FID, have "
+        "neither, and depend on the number of images. All images include those outside of the "
+        "ranges."
     )
-    head = element("h2", "By share of the hole")
-    return [head, element("p", explained), legend(report), *sections]
+    tables = [metric_table(report, metric) for metric in report["metrics"]]
+    return [element("h2", "By share of the hole"), element("p", explained), *tables]
 
 
 def _comparison(report: Mapping[str, Any]) -> list[Element]:
-    table = comparison_table(report)
-    if table is None:
+    tables = comparison_tables(report)
+    if not tables:
         return []
     explained = (
-        "Differences of means over the same images. One whose interval does not contain 0 is bold: "
-        "these images establish it."
+        "Mean differences over the same images, and the share of images on which the first method "
+        "is better or worse. A difference whose interval does not contain 0 is bold: these images "
+        "establish it."
     )
-    return [element("h2", "Image by image"), element("p", explained), table]
+    pairs = element("div", *tables, class_="pairs")
+    return [element("h2", "Image by image"), element("p", explained), pairs]
 
 
 def _images(

@@ -16,6 +16,7 @@ LONGEST = 384
 GAIN = 4
 """How many times the difference is amplified."""
 _QUALITY = 90
+_SMALL = 128  # pixels
 
 
 def example_figure(shown: Shown, method: str, headings: Mapping[str, str]) -> Element:
@@ -58,7 +59,10 @@ def data_uri(pixels: np.ndarray) -> str:
 
 
 def _tile(label: str, pixels: np.ndarray) -> Element:
-    return element("div", element("img", src=data_uri(pixels), alt=label), element("span", label))
+    # Small images as the pixels they are, not smoothed.
+    kind = "small" if max(pixels.shape[:2]) < _SMALL else "fine"
+    image = element("img", src=data_uri(pixels), alt=label, class_=kind)
+    return element("div", image, element("span", label))
 
 
 def _difference(output: np.ndarray, original: np.ndarray) -> np.ndarray:

@@ -17,25 +17,28 @@ caption { text-align: left; padding-bottom: .35rem; }
 th, td { padding: .3rem .75rem; text-align: right; vertical-align: top; white-space: nowrap;
   border-bottom: 1px solid var(--line); }
 thead th { border-bottom: 2px solid #16191d; vertical-align: bottom; }
-th:first-child, td:first-child, .left td { text-align: left; }
+th:first-child { text-align: left; }
 tbody th { font-weight: 500; }
-.metric { display: grid; grid-template-columns: minmax(0, 26rem) minmax(0, 1fr); gap: 0 2rem;
-  align-items: start; }
-.metric h3 { grid-column: 1 / -1; }
+thead th { white-space: normal; overflow-wrap: break-word; max-width: 12rem; }
+tbody th { position: sticky; left: 0; background: #fff; }
+.curves { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr));
+  gap: 0 1.5rem; }
+.pairs { display: flex; flex-wrap: wrap; gap: 0 3rem; }
+.pairs .scroll { max-width: 100%; }
+.curves figure { max-width: 36rem; }
 svg { width: 100%; height: auto; display: block; }
 .legend { list-style: none; padding: 0; display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; }
 figure { margin: 1rem 0; }
 figcaption { font-size: .875rem; overflow-wrap: anywhere; }
 .tiles { display: grid; grid-template-columns: repeat(4, minmax(0, 16rem)); gap: .5rem; }
 .tiles span { display: block; font-size: .8rem; color: var(--faint); }
-.tiles img { width: 100%; display: block; image-rendering: pixelated; }
-.tiles img.fine { image-rendering: auto; }
+.tiles img { width: 100%; display: block; }
+.tiles img.small { image-rendering: pixelated; }
 dl { display: grid; grid-template-columns: max-content minmax(0, 1fr); gap: .25rem 1.25rem; }
 dt { color: var(--faint); }
 dd { margin: 0; overflow-wrap: anywhere; }
 code { font: .85rem/1.5 ui-monospace, monospace; }
 @media (max-width: 48rem) {
-  .metric { grid-template-columns: minmax(0, 1fr); }
   .tiles { grid-template-columns: repeat(2, minmax(0, 1fr)); }
   dl { grid-template-columns: minmax(0, 1fr); gap: 0; }
   dd { margin-bottom: .5rem; }
@@ -46,9 +49,9 @@ code { font: .85rem/1.5 ui-monospace, monospace; }
   .scroll { overflow: visible; }
   table { font-size: 7.5pt; }
   th, td { padding: .15rem .4rem; }
-  .metric, figure, tr { break-inside: avoid; }
-  .metric { grid-template-columns: minmax(0, 1fr); }
-  .metric svg { max-width: 26rem; }
+  figure, tr, dt { break-inside: avoid; }
+  .curves { grid-template-columns: 1fr 1fr; }
+  tbody th { position: static; }
   .tiles { grid-template-columns: repeat(4, minmax(0, 1fr)); }
   h2, h3 { break-after: avoid; }
 }

@@ -41,17 +41,16 @@ def metric_table(report: Mapping[str, Any], metric: str) -> Element:
     return table(["hole", "images", *report["methods"]], rows, caption)
 
 
-def comparison_table(report: Mapping[str, Any]) -> Element | None:
-    """The first method against each other one over all images; None if there is no other."""
+def comparison_tables(report: Mapping[str, Any]) -> list[Element]:
+    """The first method against each other one over all images."""
     comparisons = report["statistics"][OVERALL]["comparisons"]
     first = next(iter(report["methods"]))
-    rows: list[list[Child]] = []
-    for metric in report["metrics"]:
-        for other, found in comparisons.items():
-            if metric in found:
-                rows.append(_compared(report, metric, other, found[metric]))
-    head = ["metric", "against", "difference", "95 % interval", "better on", "worse on"]
-    return table(head, rows, f"{first} minus each other method, image by image") if rows else None
+    head = ["metric", "difference", "95 % interval", "better on", "worse on"]
+    made = []
+    for other, metrics in comparisons.items():
+        rows = [_compared(report, metric, found) for metric, found in metrics.items()]
+        made.append(table(head, rows, f"{first} minus {other}"))
+    return made
 
 
 def _values(report: Mapping[str, Any], group: Mapping[str, Any], metric: str) -> dict[str, Child]:
@@ -76,9 +75,7 @@ def _uncertainty(
     return shown
 
 
-def _compared(
-    report: Mapping[str, Any], metric: str, other: str, found: Mapping[str, float]
-) -> list[Child]:
+def _compared(report: Mapping[str, Any], metric: str, found: Mapping[str, float]) -> list[Child]:
     decimals = decimals_of(report, metric)
     low, high = (format_number(found[key], decimals) for key in ("low", "high"))
     difference = format_number(found["difference"], decimals)
@@ -86,7 +83,6 @@ def _compared(
     shown: Child = element("strong", difference) if certain else difference
     return [
         heading_of(report, metric),
-        other,
         shown,
         f"[{low}, {high}]",
         f"{100 * found['won']:.1f} %",
