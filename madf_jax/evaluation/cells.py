@@ -42,10 +42,11 @@ def heading_of(report: Mapping[str, Any], metric: str) -> str:
 
 
 def values_of(group: Mapping[str, Any], metric: str) -> dict[str, float]:
-    """The value of a metric by method: a mean over images, or that of the set."""
-    of_sets = {method: values.get(metric) for method, values in group["sets"].items()}
+    """The value of a metric by method: a mean over images, or that of the set; NaN for neither."""
     return {
-        method: metrics[metric]["mean"] if metric in metrics else of_sets[method]
+        method: metrics[metric]["mean"]
+        if metric in metrics
+        else group["sets"].get(method, {}).get(metric, math.nan)
         for method, metrics in group["methods"].items()
     }
 

@@ -14,7 +14,7 @@ from madf_jax.evaluation.cells import (
     heading_of,
     values_of,
 )
-from madf_jax.evaluation.provenance import describe_network
+from madf_jax.evaluation.report import of_network
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>()#+!|~&$])")
 _LATEX = {
@@ -71,10 +71,9 @@ def to_latex(report: Mapping[str, Any]) -> str:
 
 
 def _title(report: Mapping[str, Any]) -> str:
-    network = describe_network(report)
     return (
         f"Protocol {report['protocol']}, {count_title(report['count'])} of {report['size']}x"
-        f"{report['size']} pixels" + (f", {network}" if network else "")
+        f"{report['size']} pixels{of_network(report)}"
     )
 
 

@@ -4,7 +4,7 @@ import hashlib
 import importlib.metadata
 import platform
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -44,11 +44,3 @@ def hash_variables(variables: Any) -> str:
         digest.update(f"{name} {array.dtype} {array.shape}\n".encode())
         digest.update(array.tobytes())
     return digest.hexdigest()
-
-
-def describe_network(report: Mapping[str, Any]) -> str:
-    """Which weights a report is about: `averaged weights at step 7`; '' without a network."""
-    if report["weights"] is None:
-        return ""
-    step = "" if report["step"] is None else f" at step {report['step']}"
-    return f"{report['weights']} weights{step}"

@@ -13,7 +13,7 @@ def test_markdown_has_a_table_for_each_group():
     rows = [line for line in text.splitlines() if line.startswith("| madf |")]
     assert rows[0] == "| madf | **21.50** ± 0.65 | 3.500 ± 0.645 | **10.00** |"
     assert rows[1] == "| madf | **20.00** | 2.000 | **10.00** |"
-    assert text.splitlines()[0].startswith("Protocol madf, 4 images of 64x64 pixels, averaged")
+    assert text.splitlines()[0].startswith("Protocol madf, 4 images of 64x64 pixels at step 7")
 
 
 def test_the_best_of_a_lower_is_better_metric_is_the_lowest():
@@ -60,3 +60,10 @@ def test_special_characters_of_markdown_are_text():
     unescaped = re.sub(r"\\[|]", "", row)
     assert unescaped.count("|") == 5
     assert r"\<i\>\\n\`" in row
+
+
+def test_what_has_no_value_is_a_dash():
+    report = make_report()
+    report["statistics"]["0.01-0.1"] |= {"sets": {}}
+    assert "| madf | **20.00** | 2.000 | – |" in to_markdown(report)
+    assert r"    madf & \textbf{20.00} & 2.000 & -- \\" in to_latex(report).splitlines()

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from madf_jax.evaluation.provenance import describe_network, describe_program, hash_variables
+from madf_jax.evaluation.provenance import describe_program, hash_variables
 
 TREE = {"params": {"a": {"kernel": np.arange(6, dtype=np.float32).reshape(2, 3)}, "b": np.zeros(2)}}
 
@@ -32,9 +32,3 @@ def test_a_command_can_be_pasted_into_a_shell():
     assert described["command"] == "python eval.py '--output=a b' '--x=\\x1b'"
     assert describe_program([])["command"] is None
     assert {"madf-jax", "python", "jax"} <= described["versions"].keys()
-
-
-def test_a_network_is_named_by_its_weights():
-    assert describe_network({"weights": "trained", "step": 7}) == "trained weights at step 7"
-    assert describe_network({"weights": "trained", "step": None}) == "trained weights"
-    assert describe_network({"weights": None, "step": None}) == ""

@@ -31,8 +31,10 @@ def test_an_evaluation_has_flags_and_a_protocol_that_exist(command):
 
 
 @pytest.mark.parametrize("command", MANIFESTS, ids=lambda command: command[-1])
-def test_a_manifest_fails_for_its_images_alone(command, capsys):
+def test_a_manifest_fails_for_its_images_alone(command, tmp_path, monkeypatch, capsys):
     """All flags are right: what is missing is the folder."""
+    (tmp_path / "MASKS").mkdir()
+    monkeypatch.chdir(tmp_path)
     assert main(command[1:]) == 1
     assert re.search(r"--images=(PLACES|CELEBA): there is no", capsys.readouterr().err)
     masks = command[command.index("--masks") + 1]

@@ -10,8 +10,8 @@ from madf_jax.evaluation.page.elements import Child, Element, element, to_html
 from madf_jax.evaluation.page.images import GAIN, LONGEST, example_figure
 from madf_jax.evaluation.page.style import STYLE
 from madf_jax.evaluation.page.tables import comparison_tables, metric_table, summary_table
-from madf_jax.evaluation.provenance import describe_network
 from madf_jax.evaluation.ranking import Shown
+from madf_jax.evaluation.report import of_network
 from madf_jax.metrics.uncertainty import RESAMPLES
 
 # A second wall behind the escaping: nothing is loaded, nothing runs.
@@ -56,11 +56,11 @@ def _html_head(title: str) -> Element:
 
 def _head(report: Mapping[str, Any], title: str) -> list[Element]:
     size, protocol = report["size"], report["protocol"]
-    network = describe_network(report)
+    network = of_network(report)
     what = (
         f"{', '.join(report['methods'])} on the same images and masks of {size}x{size} pixels, "
         f"protocol {protocol}"
-        + (f"; {NETWORK}: {network}" if network else "")
+        + (f"; {NETWORK}{network}" if network else "")
         + ". What is scored is the composite: known pixels of the original, the hole of each "
         "method, rounded to 8 bits."
     )
@@ -148,7 +148,7 @@ def _repeat(report: Mapping[str, Any]) -> list[Element]:
         "command": report["command"],
         "protocol": report["protocol"],
         "seed": report["seed"],
-        "network": describe_network(report),
+        "network": of_network(report).strip(),
         "weights file": report.get("weights_file"),
         "SHA-256 of the weights file": report.get("weights_sha256"),
         "SHA-256 of the variables": report.get("variables_sha256"),

@@ -150,7 +150,7 @@ def test_what_is_left_out_or_doubtful_is_said():
 def test_what_it_takes_to_repeat_it_is_there():
     manifest = {"sha256": "abc1" * 16, "crop": "squash", "generator": "", "hole": "black"}
     texts = Page(page(make_report(manifest=manifest, inception="1ce9" * 16))).texts
-    for fact in ("python eval.py --workdir=run", "madf-jax 1.2.3", "averaged weights at step 7"):
+    for fact in ("python eval.py --workdir=run", "madf-jax 1.2.3", "at step 7 (averaged weights)"):
         assert fact in texts
     assert {"abc1" * 16, "5eed" * 16, "1ce9" * 16, "1 x cpu"} <= set(texts)
     assert "mask generator" not in texts
