@@ -43,6 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 weights=args.weights,
                 manifest=manifest,
                 results=name_results(args.results),
+                command=["python", "eval.py", *(sys.argv[1:] if arguments is None else arguments)],
             )
         except UserError as error:
             print(f"eval.py: {error}", file=sys.stderr)

@@ -83,16 +83,6 @@ def _files(path: Path) -> list[Path]:
     return [path, path.with_suffix(".md"), path.with_suffix(".png")]
 
 
-def require_plotting() -> None:
-    """Raises UserError, which names the extra, if matplotlib is missing."""
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError:
-        raise UserError(
-            "--json also draws a plot, which needs matplotlib: pip install '.[benchmark]'"
-        ) from None
-
-
 def _line(one: Measurement) -> str:
     def cell(value: float | None, form: str) -> str:
         return "-" if value is None else form.format(value)

@@ -56,12 +56,10 @@ def benchmark(request: Request, output: Path | None) -> int:
         0.
 
     Raises:
-        UserError: a size or the checkout does not fit, PyTorch or matplotlib is missing, or the
-            report can't be written.
+        UserError: a size or the checkout does not fit, PyTorch is missing, or the report can't
+            be written.
     """
     _check(request, output)
-    if output is not None:
-        report.require_plotting()
     machine = describe_machine(request.dtype)
     peak = machine["matmul_gflops"]
     todo = [(part, size) for part in request.parts for size in request.sizes or SIZES[part]]

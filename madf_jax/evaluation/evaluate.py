@@ -16,8 +16,12 @@ from madf_jax.evaluation.manifest import Manifest
 from madf_jax.evaluation.manifest_examples import manifest_dataset, verify_files
 from madf_jax.evaluation.networks import NO_NETWORK, EvaluatedNetwork, Step, open_network
 from madf_jax.evaluation.output import ReportDirectory
+from madf_jax.evaluation.page.document import make_page
+from madf_jax.evaluation.paper import to_latex, to_markdown
 from madf_jax.evaluation.protocols import load_metrics, set_metrics
-from madf_jax.evaluation.report import Row, rows_of, to_csv
+from madf_jax.evaluation.provenance import describe_program
+from madf_jax.evaluation.ranking import show_examples
+from madf_jax.evaluation.report import CSV, LATEX, MARKDOWN, PAGE, TEXT, Row, rows_of, to_csv
 from madf_jax.evaluation.results import CheckedResults, open_results
 from madf_jax.evaluation.set_scores import SetScores, open_set_scores
 from madf_jax.evaluation.statistics import (
@@ -32,6 +36,7 @@ from madf_jax.evaluation.tables import format_statistics
 from madf_jax.inference.classical import CLASSICAL
 from madf_jax.inference.inpaint import Method, any_image
 from madf_jax.inference.painter import Painter
+from madf_jax.metrics.distributions import SetMetric
 from madf_jax.metrics.metric import Metric
 
 
@@ -45,20 +50,21 @@ def evaluate(
     weights: Path | None = None,
     manifest: Manifest | None = None,
     results: Mapping[str, Path] | None = None,
+    command: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Evaluates a network beside other methods and writes the report.
 
     Args:
         setup: of the config to evaluate with; with a manifest, as `score_manifest` changes it.
         workdir: of the run; None for weights from a file, or for no network at all.
-        output: directory for `evaluation.json`, `evaluation.csv`, `evaluation.txt` and `grids/`;
-            made if need be.
+        output: directory for the files of the report; made if need be.
         step: of the checkpoint.
         features: file of Inception features, read if it is there, written with those of this
             evaluation, too.
         weights: file of weights, in place of a run.
         manifest: the examples, in place of the held-out images of the config.
         results: by method, folders of what other programs made of the manifest's examples.
+        command: words of the command line, for the report.
 
     Returns:
         What `evaluation.json` holds.
@@ -106,26 +112,35 @@ def evaluate(
         "statistics": _statistics(scored, metrics, sets),
         **_describe_manifest(manifest),
         **_describe_results(stored),
+        **describe_program(command),
     }
     if sets is not None:
         for method, values in report["statistics"][OVERALL]["sets"].items():
             report["methods"][method] |= values
         if features is not None:
             write_features(features, sets.store.kept())
-    text = format_statistics(report)
-    return {**report, "files": directory.write(report, to_csv(rows, metrics), text, grids)}
+    first = next(iter(metrics.items()))
+    examples = show_examples(evaluator, (shown, methods[shown]), scored, first)
+    texts = {
+        CSV: to_csv(rows, metrics),
+        TEXT: format_statistics(report),
+        PAGE: make_page(report, examples, first[0]),
+        MARKDOWN: to_markdown(report),
+        LATEX: to_latex(report),
+    }
+    return {**report, "files": directory.write(report, texts, grids)}
 
 
 def _describe_protocol(
     setup: Setup, metrics: Mapping[str, Metric], sets: SetScores | None
 ) -> dict[str, Any]:
     wanted = set_metrics(setup.evaluation)
-    of_images = {name: metric.heading for name, metric in metrics.items()}
-    of_sets = {name: metric.heading for name, metric in wanted.items()}
+    computed: dict[str, Metric | SetMetric] = {**metrics, **(wanted if sets else {})}
     return {
         "protocol": setup.evaluation.protocol,
-        "metrics": of_images | of_sets if sets else of_images,
-        "left_out": [] if sets else list(of_sets.values()),
+        "metrics": {name: metric.heading for name, metric in computed.items()},
+        "higher_is_better": {name: metric.higher_is_better for name, metric in computed.items()},
+        "left_out": [] if sets else [metric.heading for metric in wanted.values()],
         "inception": sets.store.weights if sets else None,
     }
 

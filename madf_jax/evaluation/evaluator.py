@@ -1,7 +1,7 @@
 """Held-out examples, painted by any methods and scored: for validations and evaluations alike."""
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import grain
@@ -83,6 +83,16 @@ class Evaluator:
         """The first examples, at most a batch of them, painted and not scored."""
         batch = {key: values[:count] for key, values in self._dataset[0].items()}
         return list(_score_batch(batch, methods, {}))
+
+    def pick(self, places: Sequence[int], methods: Mapping[str, Method]) -> list[Example]:
+        """The examples at these places in the order of `run`, painted again and not scored."""
+        size = len(self._dataset[0]["id"])
+        picked: list[Example] = []
+        for place in places:
+            row = slice(place % size, place % size + 1)
+            batch = {key: values[row] for key, values in self._dataset[place // size].items()}
+            picked += _score_batch(batch, methods, {})
+        return picked
 
 
 def make_evaluator(setup: Setup, count: int) -> Evaluator:

@@ -33,7 +33,7 @@ def draw_example(example: Example, network: str) -> Image.Image:
         if name != network
     ]
     tiles = [
-        ("masked", _masked(example)),
+        ("masked", masked_image(example)),
         *others,
         ("output", example.painted[network]),
         (f"composite {label[network]}", example.composites[network]),
@@ -48,7 +48,7 @@ def preview(examples: Sequence[Example], method: str) -> np.ndarray:
     Returns:
         (N * H, 4 * W, 3), uint8.
     """
-    rows = [(_masked(e), e.painted[method], e.composites[method], e.image) for e in examples]
+    rows = [(masked_image(e), e.painted[method], e.composites[method], e.image) for e in examples]
     return image_rows(*map(np.stack, zip(*rows, strict=True)))
 
 
@@ -58,7 +58,8 @@ def image_rows(*columns: np.ndarray) -> np.ndarray:
     return wide.reshape(-1, *wide.shape[2:])
 
 
-def _masked(example: Example) -> np.ndarray:
+def masked_image(example: Example) -> np.ndarray:
+    """The original with a gray hole: uint8 (H, W, 3)."""
     return np.where(example.mask > 0, example.image, _GRAY)
 
 

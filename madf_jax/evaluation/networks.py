@@ -13,6 +13,7 @@ from madf_jax.checkpoints.variables import InferenceVariables, read_variables
 from madf_jax.config.sections import Setup
 from madf_jax.errors import UserError
 from madf_jax.evaluation.manifest import sha256_of
+from madf_jax.evaluation.provenance import hash_variables
 from madf_jax.files import system_errors
 from madf_jax.network import MADF
 from madf_jax.state.train_state import init_variables
@@ -47,7 +48,8 @@ class EvaluatedNetwork:
     def facts(self) -> dict[str, Any]:
         """What `evaluation.json` says about it."""
         weights = "averaged" if self.averaged else "trained"
-        return {"step": self.step, "weights": weights, **self.file}
+        digest = hash_variables(self.variables)
+        return {"step": self.step, "weights": weights, "variables_sha256": digest, **self.file}
 
 
 def parse_step(text: str) -> Step:

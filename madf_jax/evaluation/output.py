@@ -11,7 +11,7 @@ from typing import Any
 from PIL import Image
 
 from madf_jax.errors import UserError
-from madf_jax.evaluation.report import CSV, GRIDS, JSON, TEXT, to_json
+from madf_jax.evaluation.report import FILES, GRIDS, JSON, to_json
 from madf_jax.files import (
     make_directory,
     system_errors,
@@ -19,12 +19,12 @@ from madf_jax.files import (
     write_whole,
 )
 
-_WRITTEN = re.compile(rf"{'|'.join(map(re.escape, (JSON, CSV, TEXT)))}|{GRIDS}/[0-9]{{4,}}\.png")
+_WRITTEN = re.compile(rf"{'|'.join(map(re.escape, FILES))}|{GRIDS}/[0-9]{{4,}}\.png")
 _FLAG = "--output"
 
 
 class ReportDirectory:
-    """A directory for one report: `evaluation.json`, `.csv`, `.txt` and `grids/`.
+    """A directory for one report: `evaluation.json` and its like, and `grids/`.
 
     `evaluation.json` lists the files of its report. Only files on the list of the report before are
     replaced or removed; everything else is the user's.
@@ -45,7 +45,7 @@ class ReportDirectory:
             _require_outside(path, folder, flag)
         with system_errors(path, _FLAG):
             self._before = _listed(path)
-            self._require_free([JSON, CSV, TEXT, *map(grid_name, range(grids)), *self._before])
+            self._require_free([*FILES, *map(grid_name, range(grids)), *self._before])
 
     def make(self) -> None:
         """Makes the directories; raises UserError if that or writing in them is impossible."""
@@ -54,14 +54,13 @@ class ReportDirectory:
             make_directory(self._path / GRIDS, _FLAG)
 
     def write(
-        self, report: Mapping[str, Any], csv: str, text: str, grids: Sequence[Image.Image]
+        self, report: Mapping[str, Any], texts: Mapping[str, str], grids: Sequence[Image.Image]
     ) -> list[str]:
         """Replaces the report before.
 
         Args:
             report: what `evaluation.json` holds, but for the list of files.
-            csv: the text of `evaluation.csv`.
-            text: that of `evaluation.txt`.
+            texts: of the other files, by name, each in `FILES`.
             grids: images for `grids/0000.png` and so on.
 
         Returns:
@@ -70,14 +69,14 @@ class ReportDirectory:
         Raises:
             UserError: one can't be written.
         """
-        files = [JSON, CSV, TEXT, *map(grid_name, range(len(grids)))]
+        files = [JSON, *texts, *map(grid_name, range(len(grids)))]
         for stale in self._before - set(files):
             with system_errors(self._path / stale, _FLAG):
                 (self._path / stale).unlink(missing_ok=True)
         # The list first: what an interruption leaves behind is on it.
         write_text(self._path / JSON, to_json({**report, "files": files}))
-        write_text(self._path / CSV, csv)
-        write_text(self._path / TEXT, text)
+        for name, text in texts.items():
+            write_text(self._path / name, text)
         for index, image in enumerate(grids):
             write_whole(self._path / grid_name(index), image.save)
         return files

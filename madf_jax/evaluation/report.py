@@ -13,6 +13,9 @@ from madf_jax.evaluation.evaluator import Example
 
 Row = list[Any]
 JSON, CSV, TEXT, GRIDS = "evaluation.json", "evaluation.csv", "evaluation.txt", "grids"
+PAGE, MARKDOWN, LATEX = "evaluation.html", "evaluation.md", "evaluation.tex"
+FILES = (JSON, CSV, TEXT, PAGE, MARKDOWN, LATEX)
+"""Every report has these, the first of which lists what there is beside them."""
 
 
 def format_table(methods: Mapping[str, Mapping[str, float]], headings: Mapping[str, str]) -> str:
@@ -49,7 +52,9 @@ def format_report(report: Mapping[str, Any], output: Path) -> str:
             if count
         ),
         *(f"\n{heading} left out: no Inception weights" for heading in report["left_out"]),
-        f"\nReport: {place}/{JSON}, {place}/{CSV}, {place}/{TEXT}",
+        f"\nReport: {place}/{PAGE}",
+        f"Numbers: {place}/{JSON}, {place}/{CSV}, {place}/{TEXT}, {place}/{MARKDOWN}, "
+        f"{place}/{LATEX}",
     ]
     grids = [name for name in report["files"] if name.startswith(GRIDS)]
     if grids:

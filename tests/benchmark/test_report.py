@@ -1,12 +1,10 @@
 import json
-import sys
 
 import pytest
 from PIL import Image
 
 from madf_jax.benchmark import report
 from madf_jax.benchmark.measure import Measurement
-from madf_jax.errors import UserError
 
 MACHINE = {
     "processor": "Some CPU",
@@ -25,7 +23,6 @@ KEYS |= {"share_of_peak", "temp_bytes", "compile_seconds"}
 
 
 def test_the_report_is_json_a_table_and_a_plot(tmp_path):
-    pytest.importorskip("matplotlib")
     paths = report.write_report(tmp_path / "new" / "speed.json", MACHINE, MEASUREMENTS)
     assert [path.name for path in paths] == ["speed.json", "speed.md", "speed.png"]
     assert sorted(path.name for path in paths[0].parent.iterdir()) == sorted(p.name for p in paths)
@@ -48,9 +45,3 @@ def test_the_table_has_a_line_for_each_row_and_slope():
     assert "Time of network grows with the number of pixels to the power 0.97." in text
     widths = {line.count("|") for line in text.splitlines() if line.startswith("|")}
     assert len(widths) == 1
-
-
-def test_without_matplotlib_the_extra_is_named(monkeypatch):
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(UserError, match=r"pip install '\.\[benchmark\]'"):
-        report.require_plotting()

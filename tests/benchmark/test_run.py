@@ -23,7 +23,6 @@ def quick(monkeypatch):
 
 
 def test_every_part_is_measured_at_its_default_sizes(tmp_path, capsys, monkeypatch):
-    pytest.importorskip("matplotlib")
     monkeypatch.setattr(run, "measure_data", lambda size, batch: [])
     assert main(["benchmark", "--json", str(tmp_path / "o.json")]) == 0
     rows = json.loads((tmp_path / "o.json").read_text())["rows"]
@@ -64,7 +63,6 @@ def test_mistakes_are_reported_before_anything_is_measured(arguments, message, c
 
 
 def test_a_home_directory_is_expanded(tmp_path, monkeypatch, capsys):
-    pytest.importorskip("matplotlib")
     monkeypatch.setenv("HOME", str(tmp_path))
     assert main(["benchmark", "network", "--size", "128", "--json", "~/o.json"]) == 0
     assert (tmp_path / "o.json").is_file()

@@ -20,10 +20,12 @@ def test_a_run_is_evaluated_with_its_own_config(workdir, tmp_path, monkeypatch, 
     assert main([f"--workdir={workdir}", "--output=~/report", "--step=best", TWO]) == 0
     printed = capsys.readouterr().out
     assert f"2 held-out images at step {BEST} (averaged weights), protocol basic:" in printed
-    assert f"Report: {tmp_path}/report/evaluation.json" in printed
+    assert f"Report: {tmp_path}/report/evaluation.html" in printed
     assert f"2 image grids: {tmp_path}/report/grids/0000.png to 0001.png" in printed
     report = json.loads((tmp_path / "report" / "evaluation.json").read_text())
     assert f"{report['methods']['madf']['psnr']:.3f}" in printed
+    command = f"python eval.py --workdir={workdir} '--output=~/report' --step=best {TWO}"
+    assert report["command"] == command
 
 
 @pytest.mark.parametrize(

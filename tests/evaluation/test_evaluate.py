@@ -37,12 +37,24 @@ def test_the_json_file_has_exactly_these_keys(report):
     written = json.loads((directory / "evaluation.json").read_text())
     assert written == json.loads(to_json(returned))
     assert list(written) == [
-        *("methods", "count", "identical", "step", "weights", "size", "seed", "protocol"),
-        *("metrics", "left_out", "inception", "statistics", "files"),
+        *("methods", "count", "identical", "step", "weights", "variables_sha256", "size", "seed"),
+        *("protocol", "metrics", "higher_is_better", "left_out", "inception", "statistics"),
+        *("command", "versions", "devices", "files"),
     ]
     assert tuple(written["methods"]) == METHODS
     assert all(values.keys() == METRICS for values in written["methods"].values())
     assert [written[key] for key in ("count", "size", "seed")] == [COUNT, 16, 1]
+
+
+def test_the_page_shows_the_means_and_the_images_of_the_network(report):
+    directory, summary = report
+    page = (directory / "evaluation.html").read_text()
+    assert f"{summary['methods']['madf']['psnr']:.2f}" in page
+    assert summary["variables_sha256"] in page
+    # One of each kind, as there are five examples; four tiles each.
+    assert page.count("data:image/jpeg;base64,") == 3 * 4
+    assert r"\toprule" in (directory / "evaluation.tex").read_text()
+    assert "| madf |" in (directory / "evaluation.md").read_text()
 
 
 def test_means_are_over_the_rows_of_the_table(report):

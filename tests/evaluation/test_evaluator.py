@@ -104,3 +104,14 @@ def test_an_image_that_cannot_be_read_is_named_and_not_replaced(folder, tmp_path
     (tmp_path / "b.png").write_bytes(b"gone")
     with pytest.raises(UserError, match=r"b\.png: not a JPEG.*held-out images are never skipped"):
         list(evaluator.run(METHODS, BASIC))
+
+
+def test_examples_are_picked_from_any_batch_as_they_were_scored():
+    evaluator = make_evaluator(count=5, batch_size=2)
+    examples = list(evaluator.run(METHODS, {}))
+    picked = evaluator.pick([4, 1], METHODS)
+    assert [example.index for example in picked] == [4, 1]
+    for one in picked:
+        np.testing.assert_array_equal(one.mask, examples[one.index].mask)
+        for method, composite in one.composites.items():
+            np.testing.assert_array_equal(composite, examples[one.index].composites[method])

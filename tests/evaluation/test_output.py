@@ -8,6 +8,7 @@ from PIL import Image
 
 from madf_jax.errors import UserError
 from madf_jax.evaluation.output import ReportDirectory
+from madf_jax.evaluation.report import FILES
 
 REPORT = {"methods": {"madf": {"psnr": 20.0}}, "step": 7}
 
@@ -16,7 +17,7 @@ def write(path, count, inputs=None):
     directory = ReportDirectory(path, 3, inputs or {})
     directory.make()
     grids = [Image.new("RGB", (4, 4), (count, i, 0)) for i in range(count)]
-    return directory.write(REPORT, "example\n", "text\n", grids)
+    return directory.write(REPORT, dict.fromkeys(FILES[1:], "text\n"), grids)
 
 
 def names(path):
@@ -26,10 +27,8 @@ def names(path):
 def test_the_list_names_every_file_of_the_report(tmp_path):
     files = write(tmp_path, 2)
     assert sorted(files) == names(tmp_path)
-    assert files == [f"evaluation.{kind}" for kind in ("json", "csv", "txt")] + [
-        "grids/0000.png",
-        "grids/0001.png",
-    ]
+    kinds = ("json", "csv", "txt", "html", "md", "tex")
+    assert files == [f"evaluation.{k}" for k in kinds] + ["grids/0000.png", "grids/0001.png"]
     assert json.loads((tmp_path / "evaluation.json").read_text()) == {**REPORT, "files": files}
 
 
@@ -46,7 +45,7 @@ def test_a_report_replaces_the_one_before_and_nothing_else(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["evaluation.json", "evaluation.csv", "evaluation.txt", "grids/0002.png"]
+    "name", ["evaluation.json", "evaluation.csv", "evaluation.html", "grids/0002.png"]
 )
 @pytest.mark.parametrize("make", ["file", "directory", "fifo", "link"])
 def test_a_file_of_the_users_in_the_way_is_refused_and_kept(tmp_path, name, make):
