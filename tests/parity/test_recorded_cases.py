@@ -24,7 +24,7 @@ def load(name):
     [
         ("6x0", 1, 12, 0),
         # Two devices: averages over one device are trivial.
-        ("5x1", 2, 263, 16),
+        pytest.param("5x1", 2, 263, 16, marks=pytest.mark.slow),
         pytest.param("5x1", 1, 263, 16, marks=pytest.mark.slow),
         pytest.param("7x2", 1, 487, 36, marks=pytest.mark.slow),
     ],

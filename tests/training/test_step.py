@@ -264,6 +264,7 @@ def test_four_micro_batches_equal_four_devices_with_statistics_of_their_own(accu
         np.testing.assert_allclose(metrics[name], value, rtol=1e-5, err_msg=name)
 
 
+@pytest.mark.slow
 def test_equal_micro_batches_equal_the_full_batch(accumulated, batch):
     """Where all parts have the same statistics, nothing differs."""
     again = {name: np.concatenate([array[:2]] * 4) for name, array in batch.items()}
