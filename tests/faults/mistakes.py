@@ -271,7 +271,7 @@ MISTAKES = {
         "data.tfds_name",
         "celeb_a",
         "celeb_a",
-        "download_and_prepare",
+        "madf-jax prepare celeb_a",
         **{"data.source": "tfds", "data.tfds_dir": "{here}"},
     ),
     "no mask folder": value(

@@ -17,6 +17,8 @@ from madf_jax.weights import save
 
 SETTINGS = ("config", "gt", "mask")
 
+pytestmark = pytest.mark.slow  # a case is recorded first
+
 
 def only(*prefixes):
     return lambda key: key.startswith((*SETTINGS, *prefixes))
@@ -37,7 +39,6 @@ def changed(weights, path, factor):
     )
 
 
-@pytest.mark.slow
 def test_every_part_is_compared_and_written_as_json(write_case, small_arrays, tmp_path, capsys):
     # One number of the last part is wrong, so that all parts before it must have been right.
     wrong = "train/param_delta_norm/deconv_1.0.weight"

@@ -91,7 +91,8 @@ def test_four_devices_equal_one_with_synchronized_statistics(stepped, make_state
         np.testing.assert_allclose(four_metrics[name], value, rtol=1e-5, err_msg=name)
 
 
-@pytest.mark.parametrize("count", [pytest.param(1, marks=pytest.mark.slow), 4])
+@pytest.mark.slow
+@pytest.mark.parametrize("count", [1, 4])
 def test_pmap_and_shard_map_are_bit_identical(stepped, count):
     (one, one_metrics), (other, other_metrics) = stepped("shard_map", count), stepped("pmap", count)
     assert_identical(one, other)
