@@ -66,15 +66,9 @@ def get_config() -> ml_collections.ConfigDict:
     config.masks.rotate_degrees = 10.0  # folder: largest rotation in training; corners become hole
     config.masks.flip = True  # folder: flip half of the training masks
     config.masks.threshold = 127  # folder: highest gray level that is black
-    config.masks.dilate = (
-        0.0,
-        0.0,
-    )  # folder, training: brush along a hole, shares of a side
+    config.masks.dilate = (0.0, 0.0)  # folder, training: brush along a hole, shares of a side
     config.masks.translate = 0.0  # folder, training: largest shift, share of a side
-    config.masks.crop = (
-        1.0,
-        1.0,
-    )  # folder, training: part that is used, shares of a side
+    config.masks.crop = (1.0, 1.0)  # folder, training: part that is used, shares of a side
     config.masks.hole_min = 0.1  # generator: share of the image that is hole, at least
     config.masks.hole_max = 0.4  # generator: likewise, at most
     config.masks.strokes = (1, 5)  # 'strokes': fewest and most brush strokes
