@@ -118,6 +118,8 @@ canvas.addEventListener("pointermove", (event) => event.isPrimary && move(placeO
 canvas.addEventListener("pointerup", () => (stroke = null));
 canvas.addEventListener("pointercancel", () => (stroke = null));
 canvas.addEventListener("pointerleave", () => (tip.hidden = true));
+// A quick stroke is no fling: the browser would take the next tap, on "Fill" say, for its end.
+canvas.addEventListener("touchstart", (event) => event.preventDefault());
 canvas.addEventListener("focus", showTip);
 canvas.addEventListener("blur", () => (tip.hidden = true));
 size.addEventListener("input", () => {
