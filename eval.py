@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+import traceback
 from collections.abc import Sequence
 
 from madf_jax.config.flags import FlagParser
@@ -17,39 +18,58 @@ def main(arguments: Sequence[str] | None = None) -> int:
     show_own_lines()
     with quiet_broken_pipe():
         try:
-            args = _parse(arguments)
-            # Imported late, so that --help and a wrong flag answer at once.
-            from madf_jax.devices import require_devices
-            from madf_jax.evaluation.config import choose_setup, score_manifest
-            from madf_jax.evaluation.evaluate import evaluate
-            from madf_jax.evaluation.manifest_reading import read_manifest
-            from madf_jax.evaluation.networks import parse_step
-            from madf_jax.evaluation.report import format_report
-            from madf_jax.evaluation.results import name_results
-
-            step = parse_step(args.step)
-            setup = choose_setup(args.config, args.changes, args.workdir)
-            manifest = None
-            if args.manifest is not None:
-                manifest = read_manifest(args.manifest, "--manifest", args.images, args.masks)
-                setup = score_manifest(setup, manifest)
-            require_devices()
-            report = evaluate(
-                setup,
-                args.workdir,
-                args.output,
-                step,
-                args.features,
-                weights=args.weights,
-                manifest=manifest,
-                results=name_results(args.results),
-                command=["python", "eval.py", *(sys.argv[1:] if arguments is None else arguments)],
-            )
+            _evaluate(_parse(arguments), sys.argv[1:] if arguments is None else arguments)
         except UserError as error:
             print(f"eval.py: {error}", file=sys.stderr)
             return 1
-        print(format_report(report, args.output))
         return 0
+
+
+def _evaluate(args: argparse.Namespace, arguments: Sequence[str]) -> None:
+    # Imported late, so that --help and a wrong flag answer at once.
+    import jax
+
+    from madf_jax import processes
+    from madf_jax.devices import require_devices
+    from madf_jax.evaluation.config import choose_setup, score_manifest
+    from madf_jax.evaluation.evaluate import evaluate
+    from madf_jax.evaluation.manifest_reading import read_manifest
+    from madf_jax.evaluation.networks import parse_step
+    from madf_jax.evaluation.report import format_report
+    from madf_jax.evaluation.results import name_results
+
+    step = parse_step(args.step)
+    setup = choose_setup(args.config, args.changes, args.workdir)
+    timeout = setup.training.process_timeout
+    processes.join(args.coordinator, args.num_processes, args.process_id, timeout)
+    try:
+        manifest = None
+        if args.manifest is not None:
+            manifest = read_manifest(args.manifest, "--manifest", args.images, args.masks)
+            setup = score_manifest(setup, manifest)
+        require_devices()
+        report = evaluate(
+            setup,
+            args.workdir,
+            args.output,
+            step,
+            args.features,
+            weights=args.weights,
+            manifest=manifest,
+            results=name_results(args.results),
+            command=["python", "eval.py", *arguments],
+        )
+    except UserError as error:
+        if jax.distributed.is_initialized():
+            processes.leave(f"eval.py: {error}")
+        raise
+    except Exception:
+        if not jax.distributed.is_initialized():
+            raise
+        traceback.print_exc()
+        processes.leave("eval.py: this process failed, and the others of the job end with it")
+    if jax.process_index() == 0:
+        print(format_report(report, args.output))
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -83,6 +103,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         metavar="FILE",
         help="keeps Inception features: read if it is there, written with new ones added",
     )
+    parser.add_job_flags()
     args = parser.parse(arguments)
     for name in _PATHS:
         if (given := getattr(args, name)) is not None:

@@ -32,9 +32,9 @@ def _train(config: Any, args: argparse.Namespace, stop: StopSignals) -> bool:
     # Imported late, so that --help, a wrong flag and a signal are answered at once.
     import jax
 
+    from madf_jax import processes
     from madf_jax.config.sections import from_config
     from madf_jax.devices import require_devices
-    from madf_jax.training import processes
     from madf_jax.training.loop import train
 
     try:
@@ -64,10 +64,7 @@ def parse_flags(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         UserError: one of them is unknown, is missing or has an unfit value.
     """
     parser = FlagParser("train.py", "Trains a run, or continues it from its newest checkpoint.")
-    # TPU pods, Slurm and Open MPI need none of these.
-    parser.add_argument("--coordinator", metavar="HOST:PORT", help="address of process 0")
-    parser.add_argument("--num_processes", metavar="N", type=int, help="processes of the job")
-    parser.add_argument("--process_id", metavar="I", type=int, help="this process, from 0")
+    parser.add_job_flags()
     return parser.parse(arguments)
 
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 
 # Nearly all of the tests' time goes into compiling programs that run once. Read by JAX's backend
 # when it starts.
@@ -12,6 +13,8 @@ import numpy as np
 import pytest
 from absl import logging
 
+from madf_jax import processes
+from madf_jax.errors import UserError
 from madf_jax.network import MADF
 from tests.logs import capture_log
 
@@ -88,3 +91,47 @@ def make_variables():
 @pytest.fixture(scope="session")
 def make_batch():
     return images_and_masks
+
+
+@pytest.fixture
+def play(monkeypatch):
+    """Runs a function as each of several processes, in threads that gather what all of them give.
+
+    Returns:
+        For each process, what the function returned or the error it raised.
+    """
+
+    def run(functions):
+        count = len(functions)
+        barrier, given, own = threading.Barrier(count, timeout=60), {}, threading.local()
+
+        def gather(array):
+            given[own.index] = array
+            barrier.wait()
+            rows = np.stack([given[index] for index in range(count)])
+            barrier.wait()
+            return rows
+
+        monkeypatch.setattr(jax, "process_count", lambda: count)
+        monkeypatch.setattr(jax, "process_index", lambda: own.index)
+        monkeypatch.setattr(processes.multihost_utils, "process_allgather", gather)
+        results = {}
+
+        def play_one(index, function):
+            own.index = index
+            try:
+                results[index] = function()
+            except UserError as error:
+                results[index] = str(error)
+
+        threads = [
+            threading.Thread(target=play_one, args=(index, function))
+            for index, function in enumerate(functions)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        return [results[index] for index in range(count)]
+
+    return run

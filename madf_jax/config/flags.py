@@ -38,6 +38,12 @@ class FlagParser(argparse.ArgumentParser):
         self.add_argument("--workdir", metavar="DIR", help="directory of the run")
         self._required = required
 
+    def add_job_flags(self) -> None:
+        """Adds those by which processes find each other; few clusters need them."""
+        self.add_argument("--coordinator", metavar="HOST:PORT", help="address of process 0")
+        self.add_argument("--num_processes", metavar="N", type=int, help="processes of the job")
+        self.add_argument("--process_id", metavar="I", type=int, help="this process, from 0")
+
     def parse(self, arguments: Sequence[str] | None) -> argparse.Namespace:
         """Parses the command line, by default the program's.
 

@@ -91,12 +91,12 @@ def training_data(
 
 
 def evaluation_dataset(
-    images: ImageOptions, masks: MaskOptions, *, seed: int, count: int, batch_size: int
+    images: ImageOptions, masks: MaskOptions, *, seed: int, count: int
 ) -> grain.MapDataset:
-    """The held-out examples, in a fixed order, each fixed by the seed and its index.
+    """The held-out examples one by one, in a fixed order, each fixed by the seed and its index.
 
-    Beside `image` and `mask`, a batch holds what identifies its examples: `index` int (N,), and the
-    strings `id` (the index), `image_name` and `mask_name` (N,). An image that can't be read is
+    Beside `image` and `mask`, an example holds what identifies it: `index`, an int, and the strings
+    `id` (the index), `image_name` and `mask_name`. An image that can't be read is
     never replaced. If there are more examples than images, the images are repeated with other masks
     and, for `data.evaluation_crop = 'random'`, with other crops.
 
@@ -105,14 +105,13 @@ def evaluation_dataset(
         masks: section `masks`.
         seed: of random crops and generated masks; 0 to 2**32 - 1.
         count: number of examples; 0 = every image once.
-        batch_size: examples in a batch; the last one may be smaller.
 
     Raises:
-        UserError: a source is missing or unusable, or a number is out of range. Reading a batch
+        UserError: a source is missing or unusable, or a number is out of range. Reading an example
             raises it, too: a file has become unreadable; the message names it.
     """
-    if count < 0 or batch_size < 1:
-        raise UserError(f"count must be 0 or more and batch_size 1 or more: {count}, {batch_size}")
+    if count < 0:
+        raise UserError(f"count must be 0 or more: {count}")
     source = open_images(images, training=False)
     crops: dict[str, Crop] = {
         "random": _random_crop(images, flip=False, channel_jitter=0),
@@ -122,8 +121,7 @@ def evaluation_dataset(
     crop = crops[images.evaluation_crop]
     names = [source.name(index) for index in range(len(source))]
     example = _HeldOutExample(source, open_masks(masks, images=names), crop, images.size)
-    indices = grain.MapDataset.range(count or len(source))
-    return indices.seed(seed).random_map(example).batch(batch_size, drop_remainder=False)
+    return grain.MapDataset.range(count or len(source)).seed(seed).random_map(example)
 
 
 def iterate(

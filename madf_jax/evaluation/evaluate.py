@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import jax
-from PIL import Image
 
 from madf_jax.config.sections import Setup
 from madf_jax.evaluation.config import require_run
@@ -21,23 +20,19 @@ from madf_jax.evaluation.paper import to_latex, to_markdown
 from madf_jax.evaluation.protocols import load_metrics, set_metrics
 from madf_jax.evaluation.provenance import describe_program
 from madf_jax.evaluation.ranking import show_examples
-from madf_jax.evaluation.report import CSV, LATEX, MARKDOWN, PAGE, TEXT, Row, rows_of, to_csv
+from madf_jax.evaluation.report import CSV, LATEX, MARKDOWN, PAGE, TEXT, to_csv
 from madf_jax.evaluation.results import CheckedResults, open_results
+from madf_jax.evaluation.scored import Scored, gather_scored
 from madf_jax.evaluation.set_scores import SetScores, open_set_scores
-from madf_jax.evaluation.statistics import (
-    OVERALL,
-    Scored,
-    group_by_share,
-    hole_share,
-    summarize_group,
-)
-from madf_jax.evaluation.summary import Summary
+from madf_jax.evaluation.statistics import OVERALL, group_by_share, summarize_group
+from madf_jax.evaluation.summary import summarize
 from madf_jax.evaluation.tables import format_statistics
 from madf_jax.inference.classical import CLASSICAL
 from madf_jax.inference.inpaint import Method, any_image
 from madf_jax.inference.painter import Painter
 from madf_jax.metrics.distributions import SetMetric
 from madf_jax.metrics.metric import Metric
+from madf_jax.processes import together
 
 
 def evaluate(
@@ -54,6 +49,9 @@ def evaluate(
 ) -> dict[str, Any]:
     """Evaluates a network beside other methods and writes the report.
 
+    Of a job of several processes, which must all call it, each scores its share of the examples on
+    its devices, and process 0 writes the report.
+
     Args:
         setup: of the config to evaluate with; with a manifest, as `score_manifest` changes it.
         workdir: of the run; None for weights from a file, or for no network at all.
@@ -67,47 +65,43 @@ def evaluate(
         command: words of the command line, for the report.
 
     Returns:
-        What `evaluation.json` holds.
+        What `evaluation.json` holds; `files` only in process 0.
 
     Raises:
         UserError: there is no such checkpoint, or it is of another network; the held-out images
             or results can't be used; or the report can't be written. Until all scores are there,
             an earlier report stands as it was.
     """
-    options = setup.evaluation
-    if workdir is not None:
-        require_run(workdir)
-    results = results or {}
-    inputs = {**_input_folders(setup), **{f"--results={name}": results[name] for name in results}}
-    directory = ReportDirectory(output, options.grids, inputs)
-    metrics = load_metrics(options, setup.data.size)
-    sets = open_set_scores(options, features)
-    network = open_network(setup, workdir, step, weights)
-    stored = open_results(results, manifest)
-    evaluator = _open_evaluator(setup, manifest)
-    directory.make()
-    classical = {name: any_image(inpaint) for name, inpaint in CLASSICAL.items()}
-    methods: dict[str, Method] = {**_paint_with(network, options.batch_size), **stored, **classical}
-    shown = next(iter(methods))
-    summary = Summary()
-    rows: list[Row] = []
-    scored: list[Scored] = []
-    grids: list[Image.Image] = []
-    for example in evaluator.run(methods, metrics, progress=True):
-        summary = summary.update(example.scores)
-        rows += rows_of(example)
-        scored.append(Scored(hole_share(example.mask), example.scores))
-        if sets is not None:
-            sets.add(example)
-        if len(grids) < options.grids:
-            grids.append(draw_example(example, shown))
-    for method, checked in stored.items():
-        checked.warn(method)
+    inputs = {**_input_folders(setup), **{f"--results={n}": d for n, d in (results or {}).items()}}
+    first = jax.process_index() == 0
+    with together():
+        if workdir is not None:
+            require_run(workdir)
+        directory = ReportDirectory(output, setup.evaluation.grids, inputs) if first else None
+        metrics = load_metrics(setup.evaluation, setup.data.size)
+        sets = open_set_scores(setup.evaluation, features)
+        network = open_network(setup, workdir, step, weights)
+        stored = open_results(results or {}, manifest)
+        evaluator = _open_evaluator(setup, manifest)
+        if directory is not None:
+            directory.make()
+    methods = _methods(network, stored, setup.evaluation.batch_size)
+    with together():
+        own = []
+        for example in evaluator.run(methods, metrics, progress=first):
+            own.append(Scored.of(example))
+            if sets is not None:
+                sets.add(example)
+    scored = gather_scored(own)
+    for checked in stored.values():
+        checked.exchange()
+    if sets is not None:
+        sets.exchange()
     report = {
-        **summary.compute(),
+        **summarize(scored).compute(),
         **(network.facts if network else NO_NETWORK),
         "size": setup.data.size,
-        "seed": options.seed,
+        "seed": setup.evaluation.seed,
         **_describe_protocol(setup, metrics, sets),
         "statistics": _statistics(scored, metrics, sets),
         **_describe_manifest(manifest),
@@ -117,18 +111,49 @@ def evaluate(
     if sets is not None:
         for method, values in report["statistics"][OVERALL]["sets"].items():
             report["methods"][method] |= values
-        if features is not None:
+    with together():
+        if directory is None:
+            return report
+        for name, checked in stored.items():
+            checked.warn(name)
+        if sets is not None and features is not None:
             write_features(features, sets.store.kept())
-    first = next(iter(metrics.items()))
-    examples = show_examples(evaluator, (shown, methods[shown]), scored, first)
+        return _write(directory, report, evaluator, methods, metrics, scored)
+
+
+def _write(
+    directory: ReportDirectory,
+    report: dict[str, Any],
+    evaluator: Evaluator,
+    methods: Mapping[str, Method],
+    metrics: Mapping[str, Metric],
+    scored: Sequence[Scored],
+) -> dict[str, Any]:
+    """Writes all files of a report; returns it with their names."""
+    shown, ranked_by = next(iter(methods.items())), next(iter(metrics.items()))
+    examples = show_examples(evaluator, shown, scored, ranked_by)
     texts = {
-        CSV: to_csv(rows, metrics),
+        CSV: to_csv(scored, metrics),
         TEXT: format_statistics(report),
-        PAGE: make_page(report, examples, first[0]),
+        PAGE: make_page(report, examples, ranked_by[0]),
         MARKDOWN: to_markdown(report),
         LATEX: to_latex(report),
     }
+    places = range(min(directory.grids, len(evaluator)))
+    grids = [draw_example(example, shown[0]) for example in evaluator.pick(places, methods)]
     return {**report, "files": directory.write(report, texts, grids)}
+
+
+def _methods(
+    network: EvaluatedNetwork | None, stored: Mapping[str, CheckedResults], batch_size: int
+) -> dict[str, Method]:
+    """The network, if there is one, then results of other programs and classical methods."""
+    methods: dict[str, Method] = {**stored}
+    methods |= {name: any_image(inpaint) for name, inpaint in CLASSICAL.items()}
+    if network is None:
+        return methods
+    painter = Painter(network.network, batch_size)
+    return {NETWORK: any_image(painter.with_variables(network.variables)), **methods}
 
 
 def _describe_protocol(
@@ -173,7 +198,7 @@ def _open_evaluator(setup: Setup, manifest: Manifest | None) -> Evaluator:
     if manifest is None:
         return make_evaluator(setup, setup.evaluation.count)
     verify_files(manifest)
-    return Evaluator(manifest_dataset(manifest, setup.evaluation.batch_size), setup.loader)
+    return Evaluator(manifest_dataset(manifest), setup.evaluation.batch_size, setup.loader)
 
 
 def _describe_manifest(manifest: Manifest | None) -> dict[str, Any]:
@@ -181,15 +206,6 @@ def _describe_manifest(manifest: Manifest | None) -> dict[str, Any]:
         return {}
     facts = {key: getattr(manifest, key) for key in ("hole", "crop", "generator", "sha256")}
     return {"manifest": facts}
-
-
-def _paint_with(network: EvaluatedNetwork | None, batch_size: int) -> dict[str, Method]:
-    if network is None:
-        return {}
-    # Placed once: from the host, the variables would travel with every batch.
-    variables = jax.device_put(network.variables, jax.local_devices()[0])
-    painter = Painter(network.network, batch_size)
-    return {NETWORK: any_image(painter.with_variables(variables))}
 
 
 def _describe_results(stored: Mapping[str, CheckedResults]) -> dict[str, Any]:

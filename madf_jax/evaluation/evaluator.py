@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import grain
+import jax
 import numpy as np
 from tqdm import tqdm
 
@@ -49,12 +50,17 @@ class Evaluator:
     """Scores methods on held-out examples.
 
     Args:
-        dataset: of batches, from `evaluation_dataset` or `manifest_dataset`.
+        examples: from `evaluation_dataset` or `manifest_dataset`.
+        batch_size: examples that are painted and scored at a time.
         loader: how they are read ahead.
     """
 
-    def __init__(self, dataset: grain.MapDataset, loader: LoaderOptions) -> None:
-        self._dataset, self._loader = dataset, loader
+    def __init__(self, examples: grain.MapDataset, batch_size: int, loader: LoaderOptions) -> None:
+        self._examples, self._batch_size, self._loader = examples, batch_size, loader
+
+    def __len__(self) -> int:
+        """Examples of all processes together."""
+        return len(self._examples)
 
     def run(
         self,
@@ -63,7 +69,10 @@ class Evaluator:
         *,
         progress: bool = False,
     ) -> Iterator[Example]:
-        """All examples in order, each painted by every method and scored by every metric.
+        """This process's share of the examples, painted by every method and scored.
+
+        Of several processes, each takes the examples that are left when the others have taken
+        theirs in turn; of one, all. They come in order.
 
         Args:
             methods: by name.
@@ -74,25 +83,21 @@ class Evaluator:
             UserError: an image or a mask can't be read, or a method lacks a result; the message
                 names it.
         """
-        batches = iterate(self._dataset, self._loader)
-        total = len(self._dataset)
-        for batch in tqdm(batches, "evaluate", total, unit="batch", disable=not progress):
+        places = slice(jax.process_index(), None, jax.process_count())
+        if not range(len(self))[places]:
+            return
+        share = self._examples[places].batch(self._batch_size, drop_remainder=False)
+        batches = iterate(share, self._loader)
+        for batch in tqdm(batches, "evaluate", len(share), unit="batch", disable=not progress):
             yield from _score_batch(batch, methods, metrics)
 
-    def first(self, count: int, methods: Mapping[str, Method]) -> list[Example]:
-        """The first examples, at most a batch of them, painted and not scored."""
-        batch = {key: values[:count] for key, values in self._dataset[0].items()}
-        return list(_score_batch(batch, methods, {}))
-
     def pick(self, places: Sequence[int], methods: Mapping[str, Method]) -> list[Example]:
-        """The examples at these places in the order of `run`, painted again and not scored."""
-        size = len(self._dataset[0]["id"])
-        picked: list[Example] = []
-        for place in places:
-            row = slice(place % size, place % size + 1)
-            batch = {key: values[row] for key, values in self._dataset[place // size].items()}
-            picked += _score_batch(batch, methods, {})
-        return picked
+        """The examples at these places among those of all processes, painted and not scored."""
+        examples = [self._examples[place] for place in places]
+        if not examples:
+            return []
+        batch = {key: np.stack([one[key] for one in examples]) for key in examples[0]}
+        return list(_score_batch(batch, methods, {}))
 
 
 def make_evaluator(setup: Setup, count: int) -> Evaluator:
@@ -106,14 +111,13 @@ def make_evaluator(setup: Setup, count: int) -> Evaluator:
         UserError: images or masks are missing or unusable.
     """
     options = setup.evaluation
-    dataset = evaluation_dataset(
+    examples = evaluation_dataset(
         setup.data,
         setup.masks,
         seed=options.seed,
         count=count,
-        batch_size=options.batch_size,
     )
-    return Evaluator(dataset, setup.loader)
+    return Evaluator(examples, options.batch_size, setup.loader)
 
 
 def _score_batch(

@@ -5,8 +5,10 @@ whatever the order, the masks or the names of an evaluation are, and the feature
 never computed twice.
 """
 
+import base64
 import dataclasses
 import hashlib
+import io
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,11 +16,12 @@ from typing import Any
 import jax
 import numpy as np
 
+from madf_jax.all_devices import OnAllDevices
 from madf_jax.errors import UserError
-from madf_jax.features.batches import OnAllDevices
 from madf_jax.features.inception import FEATURES, Inception
 from madf_jax.features.preparation import prepare
 from madf_jax.files import write_whole
+from madf_jax.processes import gather
 from madf_jax.weights.inception import InceptionWeights
 from madf_jax.weights.tensor_files import read_npz
 
@@ -28,6 +31,9 @@ _WEIGHTS, _KEYS, _ROWS = "weights", "images", "features"
 Key = bytes
 """SHA-256 of an image's shape and pixels."""
 
+Rows = Mapping[str, Mapping[Key, np.ndarray]]
+"""Features (D,), float32, by preparation and image."""
+
 
 @dataclasses.dataclass(frozen=True)
 class KeptFeatures:
@@ -35,11 +41,11 @@ class KeptFeatures:
 
     Attributes:
         weights: SHA-256 of the Inception weights they were computed with.
-        rows: (D,), float32, by preparation and image.
+        rows: features.
     """
 
     weights: str
-    rows: Mapping[str, Mapping[Key, np.ndarray]]
+    rows: Rows
 
 
 class FeatureStore:
@@ -70,12 +76,12 @@ class FeatureStore:
             )
         before = kept.rows if kept else {}
         self._rows = {name: dict(rows) for name, rows in before.items()}
+        self._computed: dict[str, dict[Key, np.ndarray]] = {name: {} for name in preparations}
         self._networks = {}
-        for name in preparations:
+        for name in self._computed:
             self._rows.setdefault(name, {})
             if weights is not None:
                 self._networks[name] = _network(name, weights, batch_size)
-        self._preparations = tuple(preparations)
         self._pending: dict[Key, np.ndarray] = {}
 
     def add(self, image: np.ndarray) -> Key:
@@ -88,7 +94,7 @@ class FeatureStore:
             UserError: they are not kept, and there are no weights to compute them with.
         """
         key = hashlib.sha256(repr(image.shape).encode() + image.tobytes()).digest()
-        if any(key not in self._rows[name] for name in self._preparations):
+        if any(key not in self._rows[name] for name in self._computed):
             if not self._networks:
                 raise UserError(
                     f"{_FLAG}: lacks features of an image; name the weights to compute them with, "
@@ -104,6 +110,14 @@ class FeatureStore:
         self._compute()
         return np.stack([self._rows[preparation][key] for key in keys])
 
+    def exchange(self) -> None:
+        """Makes what any process has computed known to all of them; all must call it."""
+        self._compute()
+        for text in gather(base64.b85encode(_encode(self._computed)).decode()):
+            with np.load(io.BytesIO(base64.b85decode(text)), allow_pickle=False) as arrays:
+                for name, rows in _decode(arrays).items():
+                    self._rows[name] |= rows
+
     def kept(self) -> KeptFeatures:
         """All features, to be written to a file."""
         self._compute()
@@ -114,7 +128,9 @@ class FeatureStore:
             return
         keys, images = list(self._pending), np.stack(list(self._pending.values()))
         for name, network in self._networks.items():
-            self._rows[name] |= zip(keys, network(images), strict=True)
+            computed = dict(zip(keys, network(images), strict=True))
+            self._computed[name] |= computed
+            self._rows[name] |= computed
         self._pending.clear()
 
 
@@ -133,8 +149,7 @@ def read_features(path: Path) -> KeptFeatures:
     """
     arrays = read_npz(path)
     refused = UserError(f"{_FLAG}={path}: holds no features of images; name another file")
-    rows: dict[str, dict[Key, np.ndarray]] = {}
-    for name in {name.partition("/")[0] for name in arrays} - {_WEIGHTS}:
+    for name in _preparations(arrays):
         keys, values = (arrays.get(f"{name}/{part}") for part in (_KEYS, _ROWS))
         if keys is None or values is None:
             raise refused
@@ -142,10 +157,9 @@ def read_features(path: Path) -> KeptFeatures:
             raise refused
         if values.shape != (len(keys), FEATURES) or not np.isfinite(values).all():
             raise refused
-        rows[name] = {key.tobytes(): row for key, row in zip(keys, values, strict=True)}
     if _WEIGHTS not in arrays:
         raise refused
-    return KeptFeatures(str(arrays[_WEIGHTS]), rows)
+    return KeptFeatures(str(arrays[_WEIGHTS]), _decode(arrays))
 
 
 def write_features(path: Path, kept: KeptFeatures) -> None:
@@ -154,14 +168,32 @@ def write_features(path: Path, kept: KeptFeatures) -> None:
     Raises:
         UserError: it can't be written.
     """
-    arrays: dict[str, Any] = {_WEIGHTS: np.asarray(kept.weights)}
-    for name, rows in kept.rows.items():
-        if rows:
-            keys = np.frombuffer(b"".join(rows), np.uint8).reshape(-1, 32)
-            arrays |= {f"{name}/{_KEYS}": keys, f"{name}/{_ROWS}": np.stack(list(rows.values()))}
+    encoded = _encode(kept.rows, {_WEIGHTS: np.asarray(kept.weights)})
+    write_whole(path, lambda temporary: temporary.write_bytes(encoded))
 
-    def write(temporary: Path) -> None:
-        with temporary.open("wb") as file:
-            np.savez(file, **arrays)
 
-    write_whole(path, write)
+def _encode(rows: Rows, facts: Mapping[str, np.ndarray] | None = None) -> bytes:
+    """Features as the bytes of an .npz file, with other arrays beside them."""
+    arrays: dict[str, Any] = {**(facts or {})}
+    for name, by_key in rows.items():
+        if by_key:
+            keys = np.frombuffer(b"".join(by_key), np.uint8).reshape(-1, 32)
+            values = np.stack(list(by_key.values()))
+            arrays |= {f"{name}/{_KEYS}": keys, f"{name}/{_ROWS}": values}
+    file = io.BytesIO()
+    np.savez(file, **arrays)
+    return file.getvalue()
+
+
+def _decode(arrays: Mapping[str, np.ndarray]) -> dict[str, dict[Key, np.ndarray]]:
+    return {
+        name: {
+            key.tobytes(): row
+            for key, row in zip(arrays[f"{name}/{_KEYS}"], arrays[f"{name}/{_ROWS}"], strict=True)
+        }
+        for name in _preparations(arrays)
+    }
+
+
+def _preparations(arrays: Mapping[str, np.ndarray]) -> set[str]:
+    return {name.partition("/")[0] for name in arrays} - {_WEIGHTS}

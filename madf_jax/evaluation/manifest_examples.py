@@ -41,18 +41,14 @@ def verify_files(manifest: Manifest) -> None:
     map_files(lambda file: _require(*file), files, "hash", advice)
 
 
-def manifest_dataset(manifest: Manifest, batch_size: int) -> grain.MapDataset:
-    """The examples in batches, in order; the last batch may be smaller.
-
-    As of `evaluation_dataset`, with the manifest's ids as `id`.
+def manifest_dataset(manifest: Manifest) -> grain.MapDataset:
+    """The examples one by one, in order, as of `evaluation_dataset`, with the manifest's ids.
 
     Raises:
-        UserError: reading a batch raises it, if a file is not the one that the manifest was made
+        UserError: reading an example raises it, if a file is not the one that the manifest was made
             from, or its mask is not read as it was then; the message names it.
     """
-    indices = grain.MapDataset.range(len(manifest.entries))
-    read = _ReadExample(manifest)
-    return indices.map(read).batch(batch_size, drop_remainder=False)
+    return grain.MapDataset.range(len(manifest.entries)).map(_ReadExample(manifest))
 
 
 def read_example(manifest: Manifest, entry: Entry) -> tuple[np.ndarray, np.ndarray]:

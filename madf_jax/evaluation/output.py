@@ -31,7 +31,7 @@ class ReportDirectory:
 
     Args:
         path: of the directory.
-        grids: how many image grids may be written.
+        grids: how many image grids may be written; an attribute, too.
         inputs: folders that are read, by the flag that names each.
 
     Raises:
@@ -40,7 +40,7 @@ class ReportDirectory:
     """
 
     def __init__(self, path: Path, grids: int, inputs: Mapping[str, Path]) -> None:
-        self._path, self._grids = path, grids
+        self._path, self.grids = path, grids
         for flag, folder in inputs.items():
             _require_outside(path, folder, flag)
         with system_errors(path, _FLAG):
@@ -50,7 +50,7 @@ class ReportDirectory:
     def make(self) -> None:
         """Makes the directories; raises UserError if that or writing in them is impossible."""
         make_directory(self._path, _FLAG)
-        if self._grids:
+        if self.grids:
             make_directory(self._path / GRIDS, _FLAG)
 
     def write(

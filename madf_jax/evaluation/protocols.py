@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from madf_jax.all_devices import OnAllDevices
 from madf_jax.config.options import EvaluationOptions
 from madf_jax.errors import UserError
-from madf_jax.features.batches import OnAllDevices
 from madf_jax.features.lpips import LPIPS, MIN_SIDE, Trunk
 from madf_jax.metrics.distributions import SET_METRICS, SetMetric
 from madf_jax.metrics.metric import METRICS, Metric

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from madf_jax.evaluation.evaluator import Evaluator, Example
-from madf_jax.evaluation.statistics import Scored
+from madf_jax.evaluation.scored import Scored
 from madf_jax.inference.inpaint import Method
 from madf_jax.metrics.metric import Metric
 

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from madf_jax.errors import escape
-from madf_jax.evaluation.evaluator import Example
+from madf_jax.evaluation.scored import Scored
 
-Row = list[Any]
 JSON, CSV, TEXT, GRIDS = "evaluation.json", "evaluation.csv", "evaluation.txt", "grids"
 PAGE, MARKDOWN, LATEX = "evaluation.html", "evaluation.md", "evaluation.tex"
 FILES = (JSON, CSV, TEXT, PAGE, MARKDOWN, LATEX)
@@ -83,19 +82,20 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def rows_of(example: Example) -> list[Row]:
-    """The rows of `evaluation.csv` for one example, one per method."""
-    names = [_encodable(name) for name in (example.image_name, example.mask_name)]
-    return [
-        [_encodable(example.id), *names, method, *values.values()]
-        for method, values in example.scores.items()
-    ]
+def to_csv(examples: Iterable[Scored], metrics: Iterable[str]) -> str:
+    """The text of `evaluation.csv`: a row for each example and method.
 
-
-def to_csv(rows: Iterable[Row], metrics: Iterable[str]) -> str:
-    """The text of `evaluation.csv`; metrics in the order in which rows have them."""
+    Args:
+        examples: scored.
+        metrics: names, in the order that scores have them in.
+    """
     text = io.StringIO(newline="")
-    csv.writer(text).writerows([["example", "image", "mask", "method", *metrics], *rows])
+    writer = csv.writer(text)
+    writer.writerow(["example", "image", "mask", "method", *metrics])
+    for scored in examples:
+        identity = [_encodable(n) for n in (scored.id, scored.image_name, scored.mask_name)]
+        for method, values in scored.scores.items():
+            writer.writerow([*identity, method, *values.values()])
     return text.getvalue()
 
 

@@ -1,6 +1,7 @@
 """Results of other programs as methods: every file is checked before one is scored."""
 
 import dataclasses
+import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -22,6 +23,7 @@ from madf_jax.files import local_path
 from madf_jax.inference.classical import CLASSICAL
 from madf_jax.inference.inpaint import Inpaint
 from madf_jax.inference.results_folder import ResultsFolder
+from madf_jax.processes import gather
 
 FAR = 20.0
 """Mean difference of known pixels, of 255, from which a result may be of another image."""
@@ -56,6 +58,11 @@ class CheckedResults:
             return painted
 
         return inpaint
+
+    def exchange(self) -> None:
+        """Makes what any process has found far known to all of them; all must call it."""
+        for text in gather(json.dumps(self.far)):
+            self.far.update(json.loads(text))
 
     def warn(self, method: str) -> None:
         """Logs the results that look wrong."""

@@ -1,6 +1,6 @@
 """Metrics of a whole set, of what an evaluation has painted, for any part of its examples."""
 
-from collections import defaultdict
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from madf_jax.evaluation.feature_store import FeatureStore, Key, read_features
 from madf_jax.evaluation.protocols import PROTOCOLS, set_metrics
 from madf_jax.files import prepare_target
 from madf_jax.metrics.distributions import SetMetric, score_sets
+from madf_jax.processes import gather
 from madf_jax.weights.inception import load_inception
 
 
@@ -26,27 +27,40 @@ class SetScores:
 
     def __init__(self, metrics: Mapping[str, SetMetric], store: FeatureStore) -> None:
         self.metrics, self.store = metrics, store
-        self._originals: list[Key] = []
-        self._painted: defaultdict[str, list[Key]] = defaultdict(list)
+        self._keys: dict[int, tuple[Key, dict[str, Key]]] = {}
 
     def add(self, example: Example) -> None:
         """Takes one example in; raises UserError where its features can't be had."""
-        self._originals.append(self.store.add(example.image))
-        for method, image in example.composites.items():
-            self._painted[method].append(self.store.add(image))
+        original = self.store.add(example.image)
+        painted = {method: self.store.add(image) for method, image in example.composites.items()}
+        self._keys[example.index] = original, painted
+
+    def exchange(self) -> None:
+        """Makes what any process has added known to all of them; all must call it."""
+        self.store.exchange()
+        own = {
+            index: (original.hex(), {method: key.hex() for method, key in painted.items()})
+            for index, (original, painted) in self._keys.items()
+        }
+        for text in gather(json.dumps(own)):
+            for index, (original, painted) in json.loads(text).items():
+                keys = {method: bytes.fromhex(key) for method, key in painted.items()}
+                self._keys[int(index)] = bytes.fromhex(original), keys
 
     def score(self, places: Sequence[int]) -> dict[str, dict[str, float]]:
-        """The value of each metric by method, over the examples at these places, from 0."""
-        real = self._features(self._originals, places)
+        """The value of each metric by method, over the examples of these indices."""
+        originals, painted = zip(*(self._keys[place] for place in places), strict=True)
+        real = self._features(originals)
         return {
-            method: score_sets(real, self._features(keys, places), self.metrics)
-            for method, keys in self._painted.items()
+            method: score_sets(
+                real, self._features([keys[method] for keys in painted]), self.metrics
+            )
+            for method in painted[0]
         }
 
-    def _features(self, keys: Sequence[Key], places: Sequence[int]) -> dict:
-        chosen = [keys[place] for place in places]
+    def _features(self, keys: Sequence[Key]) -> dict:
         names = {metric.preparation for metric in self.metrics.values()}
-        return {name: self.store.features(name, chosen) for name in names}
+        return {name: self.store.features(name, keys) for name in names}
 
 
 def open_set_scores(options: EvaluationOptions, features: Path | None) -> SetScores | None:

@@ -1,34 +1,14 @@
 """Scores of images by the share of the hole: means, how certain they are, and who is ahead."""
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
+from madf_jax.evaluation.scored import Scored
 from madf_jax.metrics.uncertainty import compare, estimate
 
 OVERALL = "overall"
 BUCKETS = ((0.01, 0.1), (0.1, 0.2), (0.2, 0.3), (0.3, 0.4), (0.4, 0.5), (0.5, 0.6))
 """Shares of the hole, the first excluded and the last included: those of NVIDIA's masks."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Scored:
-    """The scores of one example.
-
-    Attributes:
-        share: of the image that is hole.
-        scores: by method and metric.
-    """
-
-    share: float
-    scores: Mapping[str, Mapping[str, float]]
-
-
-def hole_share(mask: np.ndarray) -> float:
-    """The share of a mask's pixels that are hole, i.e. 0."""
-    return float(np.mean(mask == 0))
 
 
 def bucket_of(share: float) -> str | None:

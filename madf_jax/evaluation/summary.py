@@ -1,9 +1,11 @@
 """Means of scores by method and metric."""
 
 import dataclasses
-from collections.abc import Mapping
+import functools
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from madf_jax.evaluation.scored import Scored
 from madf_jax.metrics.mean import Mean
 
 Scores = Mapping[str, Mapping[str, float]]
@@ -59,3 +61,8 @@ class Summary:
                 for method, values in self.means.items()
             },
         }
+
+
+def summarize(examples: Iterable[Scored]) -> Summary:
+    """The summary of examples, taken in their order."""
+    return functools.reduce(Summary.update, (scored.scores for scored in examples), Summary())

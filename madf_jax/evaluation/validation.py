@@ -8,10 +8,12 @@ import numpy as np
 from madf_jax.config.sections import Setup
 from madf_jax.evaluation.evaluator import NETWORK, make_evaluator
 from madf_jax.evaluation.grids import preview
-from madf_jax.evaluation.summary import Summary
+from madf_jax.evaluation.scored import Scored, gather_scored
+from madf_jax.evaluation.summary import summarize
 from madf_jax.inference.inpaint import Method, any_image
 from madf_jax.inference.painter import Painter
 from madf_jax.metrics.metric import METRICS
+from madf_jax.processes import together
 
 _SHOWN = 8
 
@@ -31,19 +33,24 @@ class Validation:
         self._painter = Painter(setup.network, setup.evaluation.batch_size)
 
     def score(self, variables: Any) -> float:
-        """Mean PSNR of the composites, decibels.
+        """Mean PSNR of the composites, decibels; all processes must call it, each does its share.
 
         Args:
             variables: of the network, on one device of this process.
+
+        Raises:
+            UserError: an example can't be read, in any of the processes.
         """
-        summary = Summary()
-        for example in self._evaluator.run(self._methods(variables), {"psnr": METRICS["psnr"]}):
-            summary = summary.update(example.scores)
+        with together():
+            examples = self._evaluator.run(self._methods(variables), {"psnr": METRICS["psnr"]})
+            own = [Scored.of(example) for example in examples]
+        summary = summarize(gather_scored(own))
         return summary.compute()["methods"][NETWORK]["psnr"]
 
     def images(self, variables: Any) -> np.ndarray:
         """The first examples as a grid, (H, W, 3), uint8: masked, output, composite, original."""
-        return preview(self._evaluator.first(_SHOWN, self._methods(variables)), NETWORK)
+        places = range(min(_SHOWN, len(self._evaluator)))
+        return preview(self._evaluator.pick(places, self._methods(variables)), NETWORK)
 
     def _methods(self, variables: Any) -> Mapping[str, Method]:
         return {NETWORK: any_image(self._painter.with_variables(variables))}

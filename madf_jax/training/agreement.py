@@ -3,41 +3,21 @@
 import contextlib
 import json
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
-from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from madf_jax.checkpoints.ownership import LOCK
 from madf_jax.errors import UserError
+from madf_jax.processes import gather, together
 from madf_jax.state.train_state import AXIS
 
 _NAMED = 3
 _PATIENCE = 10.0  # seconds
-
-
-@contextlib.contextmanager
-def together() -> Iterator[None]:
-    """Runs something that must succeed in every process.
-
-    Nothing inside may wait for the other processes.
-
-    Raises:
-        UserError: it failed in one of them; all raise what the first one of those did.
-    """
-    failure = ""
-    try:
-        yield
-    except UserError as error:
-        failure = str(error)
-    for index, text in enumerate(_gather(failure)):
-        if text:
-            raise UserError(text if index == jax.process_index() else f"process {index}: {text}")
 
 
 def require_agreement(config: dict[str, Any], data: dict[str, Any], newest: int | None) -> None:
@@ -51,7 +31,7 @@ def require_agreement(config: dict[str, Any], data: dict[str, Any], newest: int 
     Raises:
         UserError: they differ; the message names the first differences.
     """
-    everyones = [json.loads(text) for text in _gather(json.dumps([config, data, newest]))]
+    everyones = [json.loads(text) for text in gather(json.dumps([config, data, newest]))]
     configs, datas, steps = zip(*everyones, strict=True)
     if differences := _differences(configs):
         raise UserError(
@@ -84,7 +64,7 @@ def require_same_directory(directory: Path, token: str) -> None:
     Raises:
         UserError: a process finds something else there.
     """
-    written = _gather(token)[0]
+    written = gather(token)[0]
     with together():
         if not _finds(directory / LOCK, written):
             raise UserError(
@@ -127,18 +107,6 @@ class Vote:
         votes = jax.make_array_from_process_local_data(self._by_process, own)
         before, self._pending = self._pending, self._any(votes)
         return before is not None and bool(before)
-
-
-def _gather(text: str) -> list[str]:
-    """The texts of all processes, in their order."""
-    if jax.process_count() == 1:
-        return [text]
-    own = np.frombuffer(text.encode(), np.uint8)
-    lengths = multihost_utils.process_allgather(np.array(own.size))
-    padded = np.zeros(max(1, lengths.max()), np.uint8)
-    padded[: own.size] = own
-    rows = multihost_utils.process_allgather(padded)
-    return [row[:n].tobytes().decode() for row, n in zip(rows, lengths, strict=True)]
 
 
 def _differences(everyones: tuple[dict[str, Any], ...]) -> str:

@@ -19,8 +19,9 @@ from madf_jax.config.run_config import write_run_config
 from madf_jax.config.sections import Setup
 from madf_jax.data.pipeline import iterate
 from madf_jax.files import make_directory, write_text
+from madf_jax.processes import together
 from madf_jax.state.train_state import TrainState
-from madf_jax.training.agreement import Vote, require_agreement, require_same_directory, together
+from madf_jax.training.agreement import Vote, require_agreement, require_same_directory
 from madf_jax.training.feed import Feed, NoBatch
 from madf_jax.training.inputs import Inputs, read_inputs
 from madf_jax.training.metric_logger import MetricLogger

@@ -69,7 +69,7 @@ def test_training_and_evaluation_see_what_they_see_of_the_folder(folder, packed)
             resize_max=20,
         )
         training = training_data(options, MaskOptions(), seed=3, batch_size=2)
-        held_out = evaluation_dataset(options, MaskOptions(), seed=3, count=0, batch_size=4)
+        held_out = evaluation_dataset(options, MaskOptions(), seed=3, count=0)
         made[source] = training.dataset[1]["image"], held_out[0]
         assert "Source(images=4, " in training.fingerprint["images"]
     np.testing.assert_array_equal(made["packed"][0], made["folder"][0])

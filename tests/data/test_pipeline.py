@@ -124,14 +124,9 @@ def test_fingerprint_notices_what_changes_batches(tmp_path):
 
 
 def evaluate(images=PHOTOS, masks=MASKS, *, count, batch_size=4, seed=1):
-    return evaluation_dataset(images, masks, seed=seed, count=count, batch_size=batch_size)
-
-
-def test_evaluation_ends_with_a_smaller_batch():
-    dataset = evaluate(count=10)
-    assert [len(batch["image"]) for batch in batches(dataset, 99)] == [4, 4, 2]
-    assert len(dataset) == 3
-    assert_same(batches(dataset, 99), batches(evaluate(count=10), 99))
+    """In batches, to be compared with the ones of a training."""
+    examples = evaluation_dataset(images, masks, seed=seed, count=count)
+    return examples.batch(batch_size, drop_remainder=False)
 
 
 def test_count_zero_is_every_image_once_in_order(tmp_path):

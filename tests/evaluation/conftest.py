@@ -4,6 +4,7 @@ import jax
 import numpy as np
 import pytest
 
+from madf_jax import processes
 from madf_jax.checkpoints.manager import Checkpoints
 from madf_jax.config.run_config import write_run_config
 from madf_jax.config.sections import from_config
@@ -56,3 +57,9 @@ def workdir(setup, states, tmp_path_factory):
             checkpoints.save(jax.device_put(state, jax.devices()[0]), {}, metrics)
     write_run_config(setup, workdir, 0)
     return workdir
+
+
+@pytest.fixture(autouse=True)
+def alone(monkeypatch):
+    """JAX runs already in the process of the tests: too late to look for other processes."""
+    monkeypatch.setattr(processes, "join", lambda *job: None)

@@ -1,6 +1,7 @@
 """A report as `evaluation.json` holds it, without an evaluation."""
 
-from madf_jax.evaluation.statistics import Scored, group_by_share, summarize_group
+from madf_jax.evaluation.scored import Scored
+from madf_jax.evaluation.statistics import group_by_share, summarize_group
 
 BETTER = {"psnr": True, "l1": False}
 HEADINGS = {"psnr": "PSNR dB", "l1": "L1 %", "fid": "FID clean"}
@@ -12,6 +13,10 @@ def scored_examples(methods, shares=SHARES):
     """The first method is better by 1 dB, and worse by 0.5 % of L1."""
     return [
         Scored(
+            i,
+            str(i),
+            f"{i}.png",
+            f"{i}_mask.png",
             share,
             {
                 method: {"psnr": 20.0 + i - place, "l1": 2.0 + i - 0.5 * place}

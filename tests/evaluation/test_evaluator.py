@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 
+import jax
 import numpy as np
 import pytest
 from PIL import Image
@@ -11,6 +12,7 @@ from madf_jax.data.options import ImageOptions, LoaderOptions, MaskOptions
 from madf_jax.data.pipeline import evaluation_dataset
 from madf_jax.errors import UserError
 from madf_jax.evaluation.evaluator import Evaluator
+from madf_jax.evaluation.scored import Scored, gather_scored
 from madf_jax.evaluation.summary import Summary
 from madf_jax.inference.classical import CLASSICAL
 from madf_jax.inference.inpaint import any_image
@@ -29,8 +31,8 @@ METHODS = {name: any_image(fill) for name, fill in {"invert": invert, **CLASSICA
 
 
 def make_evaluator(images=IMAGES, *, count=5, batch_size=2):
-    dataset = evaluation_dataset(images, MaskOptions(), seed=1, count=count, batch_size=batch_size)
-    return Evaluator(dataset, LoaderOptions(num_threads=2))
+    examples = evaluation_dataset(images, MaskOptions(), seed=1, count=count)
+    return Evaluator(examples, batch_size, LoaderOptions(num_threads=2))
 
 
 @pytest.fixture
@@ -59,6 +61,13 @@ def test_examples_carry_their_identity_and_what_each_method_made_of_them():
             assert [example.scores[method]] == score_batch(*batch, BASIC)
 
 
+def test_what_is_kept_of_an_example_says_how_much_of_it_is_hole():
+    for example in make_evaluator().run(METHODS, BASIC):
+        kept = Scored.of(example)
+        assert kept.share == pytest.approx(1 - example.mask.mean())
+        assert (kept.id, kept.scores) == (example.id, example.scores)
+
+
 def test_the_summary_depends_on_neither_batches_nor_how_parts_are_merged():
     def summarize(examples):
         return functools.reduce(Summary.update, (e.scores for e in examples), Summary())
@@ -75,11 +84,19 @@ def test_only_the_metrics_asked_for_are_computed():
     assert all(values.keys() == {"psnr"} for values in example.scores.values())
 
 
-def test_the_first_examples_are_those_of_the_whole():
-    first, whole = make_evaluator().first(2, METHODS), list(make_evaluator().run(METHODS, BASIC))
-    assert [e.index for e in first] == [0, 1]
-    np.testing.assert_array_equal(first[1].composites["telea"], whole[1].composites["telea"])
-    assert not any(first[1].scores.values())
+@pytest.mark.parametrize("count", [1, 2, 3, 7])
+def test_processes_share_the_examples(monkeypatch, count):
+    monkeypatch.setattr(jax, "process_count", lambda: count)
+    shares = []
+    for index in range(count):
+        monkeypatch.setattr(jax, "process_index", lambda index=index: index)
+        shares.append([Scored.of(example) for example in make_evaluator().run(METHODS, BASIC)])
+    assert max(map(len, shares)) - min(map(len, shares)) <= 1
+    monkeypatch.setattr(jax, "process_count", lambda: 1)
+    monkeypatch.setattr(jax, "process_index", lambda: 0)
+    whole = [Scored.of(example) for example in make_evaluator().run(METHODS, BASIC)]
+    everyones = [scored for share in shares for scored in share]
+    assert sorted(everyones, key=lambda scored: scored.index) == gather_scored(whole) == whole
 
 
 def test_the_results_of_another_program_are_scored_as_its_own_method(folder, tmp_path):
@@ -106,11 +123,13 @@ def test_an_image_that_cannot_be_read_is_named_and_not_replaced(folder, tmp_path
         list(evaluator.run(METHODS, BASIC))
 
 
-def test_examples_are_picked_from_any_batch_as_they_were_scored():
+def test_examples_are_picked_as_they_were_scored():
     evaluator = make_evaluator(count=5, batch_size=2)
     examples = list(evaluator.run(METHODS, {}))
     picked = evaluator.pick([4, 1], METHODS)
     assert [example.index for example in picked] == [4, 1]
+    assert not any(picked[0].scores.values())
+    assert evaluator.pick([], METHODS) == []
     for one in picked:
         np.testing.assert_array_equal(one.mask, examples[one.index].mask)
         for method, composite in one.composites.items():

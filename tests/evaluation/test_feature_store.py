@@ -54,6 +54,21 @@ def test_an_image_that_differs_in_one_value_or_in_shape_is_another():
     assert len({store.add(one), store.add(other), store.add(one.reshape(5, 4, 3))}) == 3
 
 
+def test_processes_know_what_any_of_them_computed(batches, play):
+    def compute(share):
+        store = FeatureStore(["clean"], WEIGHTS, None, batch_size=3)
+        for image in share:
+            store.add(image)
+        store.exchange()
+        return store
+
+    one, other = play([lambda: compute(images(5)), lambda: compute(images(2, seed=1))])
+    batches.clear()
+    keys = [one.add(image) for image in [*images(5), *images(2, seed=1)]]
+    np.testing.assert_array_equal(one.features("clean", keys), other.features("clean", keys))
+    assert batches == []
+
+
 def test_a_file_keeps_what_was_computed(batches, tmp_path):
     path = tmp_path / "features.npz"
     store = FeatureStore(["clean", "stylegan"], WEIGHTS, None, batch_size=4)

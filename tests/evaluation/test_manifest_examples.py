@@ -32,17 +32,16 @@ def change_a_pixel(path):
     Image.fromarray(pixels).save(path)
 
 
-def test_batches_carry_the_manifests_ids_in_its_order(manifest):
-    batches = list(manifest_dataset(manifest, 2))
-    assert [batch["id"].tolist() for batch in batches] == [["a", "sub/b"], ["sub/c"]]
-    assert [batch["index"].tolist() for batch in batches] == [[0, 1], [2]]
-    names = {k: [n for b in batches for n in b[k]] for k in ("image_name", "mask_name")}
-    assert names == {"image_name": list(NAMES), "mask_name": list(NAMES)}
-    for batch, i, entry in ((batches[0], 1, 1), (batches[1], 0, 2)):
-        pixels = np.asarray(Image.open(manifest.images / NAMES[entry]))
-        np.testing.assert_array_equal(batch["image"][i], pixels)
-        share = 1 - batch["mask"][i].mean()
-        assert share == pytest.approx(manifest.entries[entry].share, abs=1e-6)
+def test_examples_carry_the_manifests_ids_in_its_order(manifest):
+    examples = list(manifest_dataset(manifest))
+    assert [example["id"] for example in examples] == ["a", "sub/b", "sub/c"]
+    assert [example["index"] for example in examples] == [0, 1, 2]
+    assert [example["image_name"] for example in examples] == list(NAMES)
+    assert [example["mask_name"] for example in examples] == list(NAMES)
+    for example, name, entry in zip(examples, NAMES, manifest.entries, strict=True):
+        pixels = np.asarray(Image.open(manifest.images / name))
+        np.testing.assert_array_equal(example["image"], pixels)
+        assert 1 - example["mask"].mean() == pytest.approx(entry.share, abs=1e-6)
 
 
 @pytest.mark.parametrize("place", ["images", "test.masks"])
@@ -54,7 +53,7 @@ def test_a_changed_pixel_is_refused_with_the_files_name(root, manifest, place):
     with pytest.raises(UserError, match=rf"{place}/sub/b\.png: has changed since the manifest"):
         read_example(manifest, manifest.entries[1])
     with pytest.raises(UserError, match=r"sub/b\.png: has changed"):
-        list(manifest_dataset(manifest, 2))
+        list(manifest_dataset(manifest))
     assert read_example(manifest, manifest.entries[2])[0].shape == (16, 16, 3)
 
 

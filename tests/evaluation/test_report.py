@@ -9,7 +9,8 @@ import pytest
 
 from madf_jax.evaluation.evaluator import Example
 from madf_jax.evaluation.grids import draw_example, image_rows, preview
-from madf_jax.evaluation.report import format_report, format_table, rows_of, to_csv, to_json
+from madf_jax.evaluation.report import format_report, format_table, to_csv, to_json
+from madf_jax.evaluation.scored import Scored
 
 METRICS = ("psnr", "ssim", "l1", "hole_l1")
 HEADINGS = dict(zip(METRICS, ("PSNR dB", "SSIM", "L1 %", "a very long heading"), strict=True))
@@ -48,9 +49,7 @@ def test_a_number_that_is_not_finite_is_null_in_the_file():
 
 def test_the_csv_file_has_a_row_for_each_example_and_method_with_their_names():
     examples = [make_example(i, names=(f"{i}.png", f"{i}_mask.png"), psnr=20.5) for i in range(3)]
-    header, *rows = csv.reader(
-        io.StringIO(to_csv([row for e in examples for row in rows_of(e)], METRICS))
-    )
+    header, *rows = csv.reader(io.StringIO(to_csv(map(Scored.of, examples), METRICS)))
     assert header == ["example", "image", "mask", "method", *METRICS]
     assert [row[:4] for row in rows] == [
         [str(i), f"{i}.png", f"{i}_mask.png", method] for i in range(3) for method in METHODS
@@ -60,7 +59,7 @@ def test_the_csv_file_has_a_row_for_each_example_and_method_with_their_names():
 
 def test_a_name_of_any_bytes_comes_back_from_the_csv_file():
     name = 'a,"b\n\udcff.png'
-    text = to_csv(rows_of(make_example(names=(name, "日本.png"))), METRICS)
+    text = to_csv([Scored.of(make_example(names=(name, "日本.png")))], METRICS)
     row = list(csv.reader(io.StringIO(text.encode().decode())))[1]
     assert row[1:3] == ['a,"b\n\\udcff.png', "日本.png"]
 

@@ -47,7 +47,7 @@ def few(tmp_path):
 
 
 def examples(manifest, methods):
-    return list(Evaluator(manifest_dataset(manifest, 4), LoaderOptions()).run(methods, PSNR))
+    return list(Evaluator(manifest_dataset(manifest), 4, LoaderOptions()).run(methods, PSNR))
 
 
 def save_results(folder, manifest, suffix=".png", fill="telea"):

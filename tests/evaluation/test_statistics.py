@@ -1,15 +1,9 @@
 import math
 
-import numpy as np
 import pytest
 
-from madf_jax.evaluation.statistics import (
-    Scored,
-    bucket_of,
-    group_by_share,
-    hole_share,
-    summarize_group,
-)
+from madf_jax.evaluation.scored import Scored
+from madf_jax.evaluation.statistics import bucket_of, group_by_share, summarize_group
 from madf_jax.evaluation.tables import format_statistics
 
 
@@ -30,12 +24,6 @@ def test_a_bucket_holds_its_upper_end(share, bucket):
     assert bucket_of(share) == bucket
 
 
-def test_the_share_is_that_of_zeros():
-    mask = np.ones((10, 20, 1), np.uint8)
-    mask[:5, :3] = 0
-    assert hole_share(mask) == 15 / 200
-
-
 def test_groups_are_in_order_and_only_those_with_examples():
     assert group_by_share([0.55, 0.05, 0.15, 0.7, 0.06]) == {
         "overall": [0, 1, 2, 3, 4],
@@ -48,7 +36,14 @@ def test_groups_are_in_order_and_only_those_with_examples():
 def scored(values):
     """Of two methods; the second's PSNR is lower by one, and its L1 higher."""
     return [
-        Scored(0.2, {"ours": {"psnr": v, "l1": 1.0}, "theirs": {"psnr": v - 1, "l1": 2.0}})
+        Scored(
+            0,
+            "",
+            "",
+            "",
+            0.2,
+            {"ours": {"psnr": v, "l1": 1.0}, "theirs": {"psnr": v - 1, "l1": 2.0}},
+        )
         for v in values
     ]
 

@@ -5,7 +5,7 @@ import signal
 import time
 from pathlib import Path
 
-from madf_jax.training.processes import LOST
+from madf_jax.processes import LOST
 from tests.faults.ends import STEPS, assert_ended_alike, uninterrupted
 from tests.faults.jobs import BEGUN, Job
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from skimage import data, filters
 
-from madf_jax.features.batches import OnAllDevices
+from madf_jax.all_devices import OnAllDevices
 from madf_jax.features.lpips import LPIPS, MIN_SIDE
 from madf_jax.weights.lpips import load_lpips
 

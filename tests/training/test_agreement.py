@@ -6,82 +6,9 @@ import jax
 import numpy as np
 import pytest
 
-from madf_jax.errors import UserError
 from madf_jax.training import agreement
-from madf_jax.training.agreement import (
-    Vote,
-    require_agreement,
-    require_same_directory,
-    together,
-)
+from madf_jax.training.agreement import Vote, require_agreement, require_same_directory
 from madf_jax.training.parallel import data_mesh
-
-
-@pytest.fixture
-def play(monkeypatch):
-    """Runs a function as each of several processes, in threads that gather what all of them give.
-
-    Returns:
-        For each process, what the function returned or the error it raised.
-    """
-
-    def run(functions):
-        count = len(functions)
-        barrier, given, own = threading.Barrier(count, timeout=60), {}, threading.local()
-
-        def gather(array):
-            given[own.index] = array
-            barrier.wait()
-            rows = np.stack([given[index] for index in range(count)])
-            barrier.wait()
-            return rows
-
-        monkeypatch.setattr(jax, "process_count", lambda: count)
-        monkeypatch.setattr(jax, "process_index", lambda: own.index)
-        monkeypatch.setattr(agreement.multihost_utils, "process_allgather", gather)
-        results = {}
-
-        def play_one(index, function):
-            own.index = index
-            try:
-                results[index] = function()
-            except UserError as error:
-                results[index] = str(error)
-
-        threads = [
-            threading.Thread(target=play_one, args=(index, function))
-            for index, function in enumerate(functions)
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(60)
-        return [results[index] for index in range(count)]
-
-    return run
-
-
-def attempt(error=None):
-    with together():
-        if error is not None:
-            raise UserError(error)
-    return "done"
-
-
-def test_what_succeeds_everywhere_is_done(play):
-    assert play([attempt] * 3) == ["done"] * 3
-
-
-def test_a_mistake_in_one_process_ends_all_with_the_same_line(play):
-    results = play([attempt, lambda: attempt("images: there is no such folder"), attempt])
-    line = "images: there is no such folder"
-    assert results == [f"process 1: {line}", line, f"process 1: {line}"]
-
-
-def test_alone_a_mistake_is_raised_as_it_is():
-    with pytest.raises(UserError, match=r"^broken$"), together():
-        raise UserError("broken")
-
 
 CONFIG, DATA = {"training.seed": "0", "data.size": "16"}, {"images": "FolderSource(images=3)"}
 

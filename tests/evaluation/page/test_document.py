@@ -12,7 +12,7 @@ from madf_jax.evaluation.evaluator import Example
 from madf_jax.evaluation.page.document import make_page
 from madf_jax.evaluation.page.images import GAIN, LONGEST
 from madf_jax.evaluation.ranking import Shown
-from madf_jax.evaluation.statistics import Scored
+from madf_jax.evaluation.scored import Scored
 from tests.evaluation.reports import make_report
 
 EVIL = "<script>alert(1)</script>\"'&amp;\u202e\x00\n\udcff$x$"
@@ -54,7 +54,7 @@ def shown(size=8, method="madf", name="a.png"):
     painted = {method: np.full_like(image, 120)}
     mask = np.zeros((size, size, 1), np.uint8)
     example = Example(0, "0", name, name, image, mask, painted, painted, {})
-    return Shown(example, Scored(0.25, {method: {"psnr": 21.5, "l1": 1.25}}))
+    return Shown(example, Scored(0, "0", name, name, 0.25, {method: {"psnr": 21.5, "l1": 1.25}}))
 
 
 def page(report=None, examples=None):

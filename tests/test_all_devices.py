@@ -2,8 +2,8 @@ import jax
 import numpy as np
 import pytest
 
-from madf_jax.features import batches
-from madf_jax.features.batches import OnAllDevices
+from madf_jax import all_devices
+from madf_jax.all_devices import OnAllDevices
 
 
 def weighted_means(weights, x, y):
@@ -37,12 +37,25 @@ def test_one_program_serves_all_batches_and_devices_share_them(pairs, monkeypatc
     run(pairs[0])
     run(pairs[0][:1])
     assert jax.local_device_count() == 4
-    assert traced == [(8, 6, 5, 3)]
+    assert traced == [(2, 6, 5, 3)]  # of each of four devices
     assert {len(batch[0].sharding.device_set) for batch in placed} == {4}
 
 
+def test_other_variables_need_no_other_program(pairs):
+    traced = []
+
+    def function(weights, x):
+        traced.append(x.shape)
+        return x.mean(axis=(1, 2, 3)) * weights
+
+    ones = OnAllDevices(function, 1.0, batch_size=6)
+    twos = ones.with_variables(2.0)
+    np.testing.assert_allclose(twos(pairs[0]), 2 * ones(pairs[0]), rtol=1e-6)
+    assert len(traced) == 1
+
+
 def test_large_images_come_in_smaller_batches(pairs, monkeypatch):
-    monkeypatch.setattr(batches, "_PIXELS", 2 * 6 * 5)
+    monkeypatch.setattr(all_devices, "_PIXELS", 2 * 6 * 5)
     sizes = []
 
     def function(_, x):
@@ -51,4 +64,4 @@ def test_large_images_come_in_smaller_batches(pairs, monkeypatch):
 
     OnAllDevices(function, None, batch_size=64)(pairs[0])
     OnAllDevices(function, None, batch_size=64, images_of=2)(pairs[0])
-    assert sizes == [2 * 4, 1 * 4]
+    assert sizes == [2, 1]

@@ -1,4 +1,4 @@
-"""Joining the processes of a job, and leaving them when one of them has gone."""
+"""Joining the processes of a job, talking to them, and leaving when one of them has gone."""
 
 import contextlib
 import os
@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from typing import Any, NoReturn
 
 import jax
+import numpy as np
 from absl import logging
+from jax.experimental import multihost_utils
 
 from madf_jax.errors import UserError, escape
 
@@ -73,6 +75,37 @@ def leave(message: str) -> NoReturn:
         print(message, file=sys.stderr, flush=True)
         sys.stdout.flush()
     os._exit(1)
+
+
+@contextlib.contextmanager
+def together() -> Iterator[None]:
+    """Runs something that must succeed in every process.
+
+    Nothing inside may wait for the other processes.
+
+    Raises:
+        UserError: it failed in one of them; all raise what the first one of those did.
+    """
+    failure = ""
+    try:
+        yield
+    except UserError as error:
+        failure = str(error)
+    for index, text in enumerate(gather(failure)):
+        if text:
+            raise UserError(text if index == jax.process_index() else f"process {index}: {text}")
+
+
+def gather(text: str) -> list[str]:
+    """The texts of all processes, in their order; must be called by all of them."""
+    if jax.process_count() == 1:
+        return [text]
+    own = np.frombuffer(text.encode(), np.uint8)
+    lengths = multihost_utils.process_allgather(np.array(own.size))
+    padded = np.zeros(max(1, lengths.max()), np.uint8)
+    padded[: own.size] = own
+    rows = multihost_utils.process_allgather(padded)
+    return [row[:n].tobytes().decode() for row, n in zip(rows, lengths, strict=True)]
 
 
 def is_runtime_failure(error: Exception) -> bool:

@@ -1,21 +1,23 @@
-"""Frozen networks applied to any number of images, on all local devices."""
+"""Frozen networks applied to any number of images, on all devices of this process."""
 
+import copy
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 import jax
 import numpy as np
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.sharding import Mesh, NamedSharding
+from jax.sharding import PartitionSpec as P
 
 # Pixels on a device at a time. The largest network, LPIPS on VGG-16, takes about 1.5 KB for each.
 _PIXELS = 2**19
+_AXIS = "images"
 
 
 class OnAllDevices:
     """A function of variables and image batches, compiled once for each size of image.
 
     The last batch is filled up, so that one program serves all, and each device gets an equal part.
-    Matmuls keep float32's precision also where a platform's default is less.
 
     Args:
         function: `(variables, *images) -> array`; images are uint8 (N, H, W, C), and row i of the
@@ -24,6 +26,8 @@ class OnAllDevices:
         batch_size: images at a time, rounded up to a multiple of the devices; large images come in
             smaller batches.
         images_of: whole images that the function holds for each of a batch: 2 for a distance.
+        precision: of matmuls: 'highest' keeps float32's where a platform's default is less; None
+            leaves it to the function and the platform.
     """
 
     def __init__(
@@ -32,12 +36,29 @@ class OnAllDevices:
         variables: Any,
         batch_size: int,
         images_of: int = 1,
+        *,
+        precision: str | None = "highest",
     ) -> None:
-        mesh = Mesh(np.asarray(jax.local_devices()), ("images",))
-        self._variables = jax.device_put(variables, NamedSharding(mesh, PartitionSpec()))
-        self._by_image = NamedSharding(mesh, PartitionSpec("images"))
+        mesh = Mesh(np.asarray(jax.local_devices()), (_AXIS,))
+        self._everywhere, self._by_image = (NamedSharding(mesh, spec) for spec in (P(), P(_AXIS)))
+        self._variables = jax.device_put(variables, self._everywhere)
         self._batch_size, self._images_of = batch_size, images_of
-        self._function = jax.jit(function, out_shardings=self._by_image)
+        self._precision = precision
+        self._function = jax.jit(
+            jax.shard_map(
+                lambda variables, images: function(variables, *images),
+                mesh=mesh,
+                in_specs=(P(), P(_AXIS)),
+                out_specs=P(_AXIS),
+                check_vma=False,
+            )
+        )
+
+    def with_variables(self, variables: Any) -> Self:
+        """The same programs with other variables."""
+        other = copy.copy(self)
+        other._variables = jax.device_put(variables, self._everywhere)
+        return other
 
     def __call__(self, *images: np.ndarray) -> np.ndarray:
         """The function of all images, (N, ...)."""
@@ -52,6 +73,6 @@ class OnAllDevices:
 
     def _run(self, size: int, *images: np.ndarray) -> np.ndarray:
         filled = [np.resize(batch, (size, *batch.shape[1:])) for batch in images]
-        with jax.default_matmul_precision("highest"):
-            output = self._function(self._variables, *jax.device_put(filled, self._by_image))
+        with jax.default_matmul_precision(self._precision):
+            output = self._function(self._variables, jax.device_put(filled, self._by_image))
         return np.asarray(output)[: len(images[0])]

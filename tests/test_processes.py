@@ -1,12 +1,13 @@
-"""What is said before processes join; that they do is in tests/faults."""
+"""Joining, and what processes tell each other, with the others played; see tests/faults."""
 
 import threading
 
 import jax
 import pytest
 
+from madf_jax import processes
 from madf_jax.errors import UserError
-from madf_jax.training import processes
+from madf_jax.processes import gather, together
 
 
 @pytest.fixture
@@ -111,3 +112,30 @@ def test_leaving_alone_ends_with_the_message():
     with pytest.raises(SystemExit) as ended:
         processes.leave("why")
     assert ended.value.code == "why"
+
+
+def attempt(error=None):
+    with together():
+        if error is not None:
+            raise UserError(error)
+    return "done"
+
+
+def test_what_succeeds_everywhere_is_done(play):
+    assert play([attempt] * 3) == ["done"] * 3
+
+
+def test_a_mistake_in_one_process_ends_all_with_the_same_line(play):
+    results = play([attempt, lambda: attempt("images: there is no such folder"), attempt])
+    line = "images: there is no such folder"
+    assert results == [f"process 1: {line}", line, f"process 1: {line}"]
+
+
+def test_alone_a_mistake_is_raised_as_it_is():
+    with pytest.raises(UserError, match=r"^broken$"), together():
+        raise UserError("broken")
+
+
+def test_texts_of_any_length_reach_all(play):
+    texts = ["", "a", 'grün "\n' * 100]
+    assert play([lambda text=text: gather(text) for text in texts]) == [texts] * 3
