@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from madf_jax.config.flags import FlagParser
 from madf_jax.errors import UserError
-from madf_jax.files import local_path
+from madf_jax.files import any_path, local_path
 from madf_jax.terminal import quiet_broken_pipe, show_own_lines
 
 _PATHS = ("weights", "manifest", "images", "masks", "features", "output")
@@ -107,7 +107,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     args = parser.parse(arguments)
     for name in _PATHS:
         if (given := getattr(args, name)) is not None:
-            setattr(args, name, local_path(given, f"--{name}"))
+            path = any_path if name == "output" else local_path
+            setattr(args, name, path(given, f"--{name}"))
     _check(args)
     args.output = args.output or args.workdir
     return args

@@ -4,11 +4,12 @@ import contextlib
 import dataclasses
 import time
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import jax
 from jax.experimental.compilation_cache import compilation_cache
+
+from madf_jax.files import AnyPath, absolute
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,7 +68,7 @@ def compile_counted(
 
 
 @contextlib.contextmanager
-def persistent_compilation_cache(directory: Path | None) -> Iterator[None]:
+def persistent_compilation_cache(directory: AnyPath | None) -> Iterator[None]:
     """Keeps what is compiled meanwhile in a directory, and looks for it there first.
 
     Args:
@@ -78,7 +79,7 @@ def persistent_compilation_cache(directory: Path | None) -> Iterator[None]:
         yield
         return
     settings = {
-        "jax_compilation_cache_dir": str(directory.absolute()),
+        "jax_compilation_cache_dir": str(absolute(directory)),
         "jax_persistent_cache_min_compile_time_secs": 1.0,
         "jax_persistent_cache_min_entry_size_bytes": -1,
         # Else caches of XLA lie in the directory, too, and its path becomes a part of every key.

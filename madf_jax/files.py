@@ -1,17 +1,30 @@
-"""Paths a user gave, errors of the system in one line, files that appear whole or not at all."""
+"""Paths a user gave, errors of the system in one line, files that appear whole or not at all.
+
+A path is local, a `pathlib.Path`, or in a bucket, an `epath.Path`, which has the same methods. A
+bucket has objects and no directories: what has no object in it is not there.
+"""
 
 import contextlib
+import importlib.util
 import json
+import logging
 import os
 import re
 import stat
+import tempfile
+import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
+
+from etils import epath
 
 from madf_jax.errors import UserError
 
+AnyPath: TypeAlias = Path | epath.Path
+
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")
+_BUCKET = re.compile(r"gs://[a-z0-9][a-z0-9._-]*[a-z0-9](/.*)?")
 
 
 def local_path(given: str | os.PathLike[str], name: str = "") -> Path:
@@ -42,9 +55,61 @@ def local_path(given: str | os.PathLike[str], name: str = "") -> Path:
         raise UserError(f"{shown}: there is no such user; write ./~... for a file") from None
 
 
+def any_path(given: str | os.PathLike[str], name: str = "") -> AnyPath:
+    """A path as a user gave it, local or in a bucket of Google Cloud Storage, `gs://BUCKET/...`.
+
+    Args:
+        given: by a flag, a key or an argument.
+        name: the flag or key, for messages; "" if the path says enough.
+
+    Raises:
+        UserError: as `local_path`; or it is another URL, names no bucket, or the extra [gcs] is
+            not installed.
+    """
+    text = os.fspath(given)
+    if not _URL.match(text):
+        return local_path(given, name)
+    shown = f"{name}={text}" if name else text
+    if not text.lower().startswith("gs://"):
+        raise UserError(f"{shown}: only local paths and gs://BUCKET/... are supported")
+    if not _BUCKET.fullmatch(text):
+        raise UserError(f"{shown}: names no bucket; write gs://BUCKET/PATH")
+    if importlib.util.find_spec("gcsfs") is None:
+        raise UserError(f"{shown}: needs the package gcsfs: pip install 'madf-jax[gcs]'")
+    for library in ("gcsfs", "fsspec"):  # which tell of every file
+        logging.getLogger(library).setLevel(logging.WARNING)
+    return epath.Path(text)
+
+
+def in_bucket(path: AnyPath) -> bool:
+    """Whether a path is in a bucket, not on a disk."""
+    return not isinstance(path, Path)
+
+
+def absolute(path: AnyPath) -> AnyPath:
+    """The absolute path; every one in a bucket is."""
+    return path if in_bucket(path) else path.absolute()
+
+
 @contextlib.contextmanager
-def system_errors(path: Path | str, name: str = "") -> Iterator[None]:
-    """Turns errors of the system into one line with the system's reason.
+def local_copy(path: AnyPath) -> Iterator[Path]:
+    """A local path with the content of a file: the file itself, or a copy of an object of a bucket.
+
+    Raises:
+        UserError: the object can't be read.
+    """
+    if not in_bucket(path):
+        yield Path(path)
+        return
+    with tempfile.TemporaryDirectory(prefix="madf-jax-") as folder:
+        with system_errors(path):
+            epath.Path(path).copy(Path(folder, path.name))
+        yield Path(folder, path.name)
+
+
+@contextlib.contextmanager
+def system_errors(path: AnyPath | str, name: str = "") -> Iterator[None]:
+    """Turns errors of the system, or of a bucket, into one line with the reason.
 
     Args:
         path: that is worked on.
@@ -62,6 +127,13 @@ def system_errors(path: Path | str, name: str = "") -> Iterator[None]:
         raise UserError(f"{shown}: {error.strerror or error}") from None
     except MemoryError:
         raise UserError(f"{shown}: out of memory") from None
+    except UserError:
+        raise
+    except Exception as error:  # gcsfs, its transport and its authentication each have their own
+        if isinstance(path, str) or not in_bucket(path):
+            raise
+        text = textwrap.shorten(str(error) or type(error).__name__, 200, placeholder=" ...")
+        raise UserError(f"{shown}: {text}") from None
 
 
 def require_regular_file(path: Path, name: str = "") -> os.stat_result:
@@ -96,7 +168,7 @@ def require_directory(path: Path, name: str = "") -> None:
             raise UserError(f"{f'{name}={path}' if name else path}: is not a directory")
 
 
-def read_json(path: Path, name: str = "", largest: int = 2**24) -> Any:
+def read_json(path: AnyPath, name: str = "", largest: int = 2**24) -> Any:
     """What a JSON file of a user holds.
 
     Args:
@@ -109,18 +181,25 @@ def read_json(path: Path, name: str = "", largest: int = 2**24) -> Any:
             as that.
     """
     refused = f"{name}={path}: is not JSON" if name else f"{path}: is not JSON"
-    size = require_regular_file(path, name).st_size
-    if size > largest:
-        raise UserError(f"{refused} that can be read: it has {size} bytes")
     with system_errors(path, name):
+        size = _size(path, name)
+        if size > largest:
+            raise UserError(f"{refused} that can be read: it has {size} bytes")
         try:
             return json.loads(path.read_bytes())
         except (ValueError, RecursionError) as error:
             raise UserError(f"{refused} that can be read: {error}") from None
 
 
-def make_directory(path: Path, name: str) -> None:
+def _size(path: AnyPath, name: str) -> int:
+    found: Any = path.stat() if in_bucket(path) else require_regular_file(Path(path), name)
+    return found.length if in_bucket(path) else found.st_size
+
+
+def make_directory(path: AnyPath, name: str) -> None:
     """Makes a directory with those above it, and finds out whether it can be written to.
+
+    In a bucket there is nothing to make.
 
     Args:
         path: of the directory.
@@ -129,6 +208,13 @@ def make_directory(path: Path, name: str) -> None:
     Raises:
         UserError: it can't be made or written to.
     """
+    if in_bucket(path):
+        probe = path / _temporary(Path("probe")).name
+        with system_errors(path, name):
+            path.mkdir(parents=True, exist_ok=True)
+            probe.write_bytes(b"")
+            probe.unlink()
+        return
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -160,8 +246,10 @@ def _temporary(path: Path) -> Path:
     return path.with_name(f".{os.getpid()}.{path.name}")
 
 
-def write_whole(path: Path, write: Callable[[Path], object]) -> None:
+def write_whole(path: AnyPath, write: Callable[[Path], object]) -> None:
     """Writes a file beside its place and moves it there, so that nobody sees half of it.
+
+    An object of a bucket is written to a temporary file first; it appears whole by itself.
 
     Args:
         path: of the file; its directory is made if need be.
@@ -170,6 +258,11 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     Raises:
         UserError: it can't be written; what stood there is left as it was.
     """
+    if in_bucket(path):
+        with tempfile.TemporaryDirectory(prefix="madf-jax-") as folder, system_errors(path):
+            write(Path(folder, path.name))
+            path.write_bytes(Path(folder, path.name).read_bytes())
+        return
     temporary = _temporary(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -182,6 +275,6 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
             temporary.unlink()
 
 
-def write_text(path: Path, text: str) -> None:
+def write_text(path: AnyPath, text: str) -> None:
     """`write_whole` of a text in UTF-8, whatever the locale says."""
     write_whole(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))

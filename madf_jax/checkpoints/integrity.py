@@ -4,7 +4,6 @@
 """
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -13,6 +12,7 @@ import numpy as np
 from jax import lax
 
 from madf_jax.errors import UserError
+from madf_jax.files import AnyPath
 
 _NAMED = 5
 _CHUNK = 2**20  # words; a checksum on the host needs little memory
@@ -47,7 +47,7 @@ def digest(tree: Any) -> list[int]:
     return [int(x) for x in sums]
 
 
-def require_arrays(path: Path, saved: Mapping[str, str], wanted: Mapping[str, str]) -> None:
+def require_arrays(path: AnyPath, saved: Mapping[str, str], wanted: Mapping[str, str]) -> None:
     """Compares what `describe` says of a checkpoint with what a config needs.
 
     Raises:

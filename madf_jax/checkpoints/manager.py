@@ -4,12 +4,12 @@ import contextlib
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import jax
 import orbax.checkpoint as ocp
 from absl import logging
+from etils import epath
 from jax.experimental import multihost_utils
 from orbax.checkpoint.checkpoint_managers import preservation_policy as preservation
 
@@ -17,7 +17,7 @@ from madf_jax.checkpoints.integrity import describe, digest, require_arrays
 from madf_jax.checkpoints.plain_path import plain_path
 from madf_jax.checkpoints.reading import Restored, first_words, verify
 from madf_jax.errors import UserError
-from madf_jax.files import system_errors
+from madf_jax.files import AnyPath, absolute, in_bucket, system_errors
 from madf_jax.state.train_state import TrainState
 
 T = TypeVar("T")
@@ -32,7 +32,7 @@ class Checkpoints:
     A context manager: leaving it waits for the last one to be written and read back.
     """
 
-    def __init__(self, workdir: Path, *, keep_last: int = 1, read_only: bool = False) -> None:
+    def __init__(self, workdir: AnyPath, *, keep_last: int = 1, read_only: bool = False) -> None:
         """Opens `workdir/checkpoints`.
 
         Args:
@@ -44,7 +44,7 @@ class Checkpoints:
             UserError: the directory can't be made or read.
         """
         self._read_only = read_only
-        self._directory = workdir.absolute() / _DIRECTORY
+        self._directory = absolute(workdir) / _DIRECTORY
         self._writing: tuple[int, dict[str, Any]] = (0, {})  # the step being saved, and its facts
         self._unreported: tuple[int, float] | None = None  # that step, and when it was begun
         self._resources = contextlib.ExitStack()
@@ -114,6 +114,8 @@ class Checkpoints:
             ) from None
 
     def _require_room(self, state: TrainState) -> None:
+        if in_bucket(self._directory):
+            return
         # Orbax notices a full disk too, in many threads and with many words.
         needed = _ROOM + sum(leaf.nbytes for leaf in jax.tree.leaves(state))
         free = shutil.disk_usage(self._directory).free
@@ -173,7 +175,9 @@ class Checkpoints:
 
     def _verify(self) -> None:
         step, facts = self._writing
-        verify(self._plain / f"{step}{ocp.utils.TMP_DIR_SUFFIX}", facts)
+        # In a bucket a directory gets no other name; a marker in it says that it is complete.
+        suffix = "" if in_bucket(self._plain) else ocp.utils.TMP_DIR_SUFFIX
+        verify(self._plain / f"{step}{suffix}", facts)
 
     def reached_preemption(self, step: int) -> bool:
         """Whether the scheduler will soon take the machines (with `jax.distributed` only)."""
@@ -257,7 +261,7 @@ class Checkpoints:
         """Step of the checkpoint with the best validation; None before the first validation."""
         return self._manager.best_step()
 
-    def path(self, step: int) -> Path:
+    def path(self, step: int) -> AnyPath:
         """Directory of the checkpoint of a step."""
         return self._directory / str(step)
 
@@ -266,7 +270,8 @@ class Checkpoints:
         if jax.process_index() == 0:
             for step in steps:
                 place = self._directory / f"damaged-{step}"
-                shutil.rmtree(place, ignore_errors=True)  # of the same step, from an earlier start
+                if place.exists():  # of the same step, from an earlier start
+                    epath.Path(place).rmtree()
                 (self._directory / str(step)).replace(place)
         multihost_utils.sync_global_devices("damaged checkpoints are set aside")
         self._manager.reload()
@@ -282,7 +287,7 @@ class Checkpoints:
         return Restored(step, state, facts["notes"])
 
 
-def saved_steps(workdir: Path) -> list[int]:
+def saved_steps(workdir: AnyPath) -> list[int]:
     """Steps of the checkpoints in a working directory, in order, be they damaged.
 
     Raises:
@@ -291,7 +296,9 @@ def saved_steps(workdir: Path) -> list[int]:
     directory = workdir / _DIRECTORY
     with system_errors(directory):
         try:
-            names = [path.name for path in directory.iterdir()]
+            places = [path for path in directory.iterdir() if path.name.isdecimal()]
+            if in_bucket(directory):
+                places = [place for place in places if ocp.utils.is_checkpoint_finalized(place)]
         except FileNotFoundError:
             return []
-    return sorted(int(name) for name in names if name.isdecimal())
+    return sorted(int(place.name) for place in places)

@@ -1,4 +1,4 @@
-"""One training at a time in a working directory."""
+"""One training at a time in a working directory, on a disk or in a bucket."""
 
 import contextlib
 import datetime
@@ -6,23 +6,31 @@ import fcntl
 import os
 import secrets
 import socket
+import sys
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from absl import logging
 
 from madf_jax.errors import UserError
-from madf_jax.files import system_errors
+from madf_jax.files import AnyPath, in_bucket, system_errors
 
 LOCK = "training.lock"
 """File in a working directory that a training keeps locked and describes itself in."""
 
+_BEAT = 10.0  # seconds between signs of life in a bucket
+_SILENCE = 45.0  # seconds without one, after which a training there is taken for dead
+
 
 @contextlib.contextmanager
-def exclusive(workdir: Path) -> Iterator[str]:
+def exclusive(workdir: AnyPath) -> Iterator[str]:
     """Keeps a working directory for this process, until it ends in whatever way.
 
-    The system releases the lock with the process; the file stays.
+    On a disk the system releases the lock with the process; the file stays. A bucket has no locks:
+    there the file shows signs of life, and is removed in the end. A training that ends without
+    doing so is waited for, until its silence has lasted long enough.
 
     Args:
         workdir: an existing directory.
@@ -33,9 +41,15 @@ def exclusive(workdir: Path) -> Iterator[str]:
     Raises:
         UserError: another process has it, which the message names; or the file can't be written.
     """
-    path = workdir / LOCK
     now = datetime.datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")
     text = f"process {os.getpid()} on {socket.gethostname()} since {now} ({secrets.token_hex(8)})"
+    with _in_bucket(workdir, text) if in_bucket(workdir) else _on_disk(Path(workdir), text):
+        yield text
+
+
+@contextlib.contextmanager
+def _on_disk(workdir: Path, text: str) -> Iterator[None]:
+    path = workdir / LOCK
     with contextlib.ExitStack() as stack:
         with system_errors(path):
             file = stack.enter_context(path.open("a+"))
@@ -43,21 +57,95 @@ def exclusive(workdir: Path) -> Iterator[str]:
             file.truncate(0)
             file.write(text)
             file.flush()
-        yield text
+        yield
 
 
 def _lock(workdir: Path, descriptor: int, path: Path) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        holder = path.read_text(errors="replace") or "which has just begun"
-        raise UserError(
-            f"--workdir={workdir} is in use by another training: {holder}. Wait until it ends or "
-            "stop it, or name another directory"
-        ) from None
+        raise _in_use(workdir, path.read_text(errors="replace")) from None
     except OSError as error:  # some network file systems have no locks
         logging.warning(
             "%s can't be locked (%s): make sure that no other training uses this directory",
             path,
             error.strerror,
         )
+
+
+@contextlib.contextmanager
+def _in_bucket(workdir: AnyPath, text: str) -> Iterator[None]:
+    path, ended = workdir / LOCK, threading.Event()
+    with system_errors(path):
+        _await_silence(workdir, path)
+        path.write_text(f"{text}\n0")
+        # Of several that saw the silence, the last one to write has it.
+        time.sleep(1)
+        if not _is_mine(path, text):
+            raise _in_use(workdir, path.read_text())
+    beating = threading.Thread(target=_beat, args=(path, text, ended), daemon=True)
+    beating.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        beating.join()
+        with contextlib.suppress(Exception):  # the next training finds out by the silence
+            if _is_mine(path, text):
+                path.unlink()
+
+
+def _await_silence(workdir: AnyPath, path: AnyPath) -> None:
+    """Waits until nobody has the bucket's directory; raises UserError if somebody shows life."""
+    first = _content(path)
+    if first is None:
+        return
+    logging.info("%s is there: waiting %.0f s for a sign of life of that training", path, _SILENCE)
+    end = time.monotonic() + _SILENCE
+    while time.monotonic() < end:
+        time.sleep(1)
+        now = _content(path)
+        if now is None:
+            return
+        if now != first:
+            raise _in_use(workdir, now)
+
+
+def _beat(path: AnyPath, text: str, ended: threading.Event) -> None:
+    """Shows signs of life; ends this process if another training has taken over meanwhile."""
+    count = 0
+    while not ended.wait(_BEAT):
+        count += 1
+        try:
+            if _is_mine(path, text):
+                path.write_text(f"{text}\n{count}")
+                continue
+        except Exception as error:  # a network that fails for a while
+            logging.warning("%s can't be renewed: %s", path, error)
+            continue
+        print(
+            f"train.py: {path} is another training's by now: this one ends, since two would spoil "
+            "each other's checkpoints",
+            file=sys.stderr,
+            flush=True,
+        )
+        os._exit(1)
+
+
+def _is_mine(path: AnyPath, text: str) -> bool:
+    return (_content(path) or "").startswith(text)
+
+
+def _content(path: AnyPath) -> str | None:
+    try:
+        return path.read_text()
+    except FileNotFoundError:
+        return None
+
+
+def _in_use(workdir: AnyPath, content: str) -> UserError:
+    holder = content.partition("\n")[0] or "which has just begun"
+    return UserError(
+        f"--workdir={workdir} is in use by another training: {holder}. Wait until it ends or "
+        "stop it, or name another directory"
+    )

@@ -5,7 +5,6 @@ import json
 import math
 import textwrap
 from collections.abc import Collection, Iterator
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -15,6 +14,7 @@ import orbax.checkpoint as ocp
 from madf_jax.checkpoints.integrity import describe, digest, name_of
 from madf_jax.checkpoints.plain_path import plain_path
 from madf_jax.errors import UserError
+from madf_jax.files import AnyPath
 
 _PART = 64 * 2**20  # bytes that verifying holds at a time
 
@@ -34,7 +34,7 @@ class Restored:
     notes: dict[str, Any]
 
 
-def read_checkpoint(path: Path) -> Restored:
+def read_checkpoint(path: AnyPath) -> Restored:
     """Reads one checkpoint without its run's config, onto the host.
 
     Args:
@@ -63,7 +63,7 @@ def read_checkpoint(path: Path) -> Restored:
     return Restored(step, state, notes)
 
 
-def verify(path: Path, facts: dict[str, Any]) -> None:
+def verify(path: AnyPath, facts: dict[str, Any]) -> None:
     """Reads a checkpoint back and compares it with what was to be written.
 
     Needs no device, and memory for a part of the arrays at a time.
@@ -90,7 +90,7 @@ def verify(path: Path, facts: dict[str, Any]) -> None:
                 raise ValueError(f"{name} reads back differently")
 
 
-def read_facts(path: Path) -> dict[str, Any]:
+def read_facts(path: AnyPath) -> dict[str, Any]:
     """The JSON that stands beside the arrays of a checkpoint, at a path that Orbax can use."""
     return ocp.JsonCheckpointHandler().restore(path / "facts", args=ocp.args.JsonRestore())
 
@@ -102,12 +102,12 @@ def first_words(error: Exception) -> str:
     return textwrap.shorten(text, width=300, placeholder=" ...")
 
 
-def _stored(directory: Path) -> Any:
+def _stored(directory: AnyPath) -> Any:
     """Shapes and dtypes of the arrays in a directory that Orbax wrote, in their tree."""
     return ocp.PyTreeCheckpointHandler().metadata(directory).tree
 
 
-def _read(directory: Path, stored: Any, names: Collection[str]) -> Any:
+def _read(directory: AnyPath, stored: Any, names: Collection[str]) -> Any:
     """Reads the arrays of these names, as NumPy arrays; the others become placeholders."""
     item = jax.tree_util.tree_map_with_path(
         lambda path, leaf: leaf if name_of(path) in names else ocp.PLACEHOLDER, stored

@@ -1,7 +1,6 @@
 """Reading what paints from a checkpoint, and nothing of the optimizer's state."""
 
 import dataclasses
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -11,6 +10,7 @@ import orbax.checkpoint as ocp
 from madf_jax.checkpoints.integrity import describe, digest, require_arrays
 from madf_jax.checkpoints.plain_path import plain_path
 from madf_jax.checkpoints.reading import read_facts
+from madf_jax.files import AnyPath
 from madf_jax.state.train_state import inference_fields
 
 
@@ -29,7 +29,7 @@ class InferenceVariables:
     averaged: bool
 
 
-def read_variables(path: Path, abstract: Any) -> InferenceVariables:
+def read_variables(path: AnyPath, abstract: Any) -> InferenceVariables:
     """Reads the variables that `inference_fields` names, onto the host.
 
     Args:
@@ -61,7 +61,7 @@ def read_variables(path: Path, abstract: Any) -> InferenceVariables:
     return InferenceVariables(int(path.name), variables, averaged)
 
 
-def _read(directory: Path, wanted: Any) -> Any:
+def _read(directory: AnyPath, wanted: Any) -> Any:
     kinds = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), wanted)
     args = ocp.args.PyTreeRestore(item=wanted, restore_args=kinds, partial_restore=True)
     return ocp.PyTreeCheckpointHandler().restore(directory, args=args)

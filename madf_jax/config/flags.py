@@ -9,7 +9,7 @@ from absl import flags
 from madf_jax import __version__
 from madf_jax.config.config_file import CHANGE, suggest
 from madf_jax.errors import UserError
-from madf_jax.files import local_path
+from madf_jax.files import any_path
 
 _EPILOG = (
     "--config.section.key=value changes a key of the config; the last one counts. "
@@ -35,7 +35,9 @@ class FlagParser(argparse.ArgumentParser):
         own = "" if "config" in required else "; default: the run's own"
         example = f"such as configs/places2.py{own}"
         self.add_argument("--config", metavar="FILE", help=example)
-        self.add_argument("--workdir", metavar="DIR", help="directory of the run")
+        self.add_argument(
+            "--workdir", metavar="DIR", help="directory of the run, or gs://BUCKET/DIR"
+        )
         self._required = required
 
     def add_job_flags(self) -> None:
@@ -60,7 +62,7 @@ class FlagParser(argparse.ArgumentParser):
             if getattr(args, name) is None:
                 raise UserError(f"--{name} is missing; --help lists the flags")
         if args.workdir is not None:
-            args.workdir = local_path(args.workdir, "--workdir")
+            args.workdir = any_path(args.workdir, "--workdir")
         args.changes = changes
         # Libraries that ask for absl's flags find their defaults.
         flags.FLAGS([self.prog])

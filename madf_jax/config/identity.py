@@ -2,18 +2,18 @@
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from madf_jax.config.run_config import find_differences, has_run_config, read_run_config
 from madf_jax.config.sections import Plain, Setup, all_options, to_plain
 from madf_jax.errors import UserError
+from madf_jax.files import AnyPath
 from madf_jax.state.optimizer import OptimizerOptions, make_schedule
 
 _NAMED = 8
 
 
-def check_config(setup: Setup, workdir: Path, step: int) -> None:
+def check_config(setup: Setup, workdir: AnyPath, step: int) -> None:
     """Compares with the config that a run has been trained with so far, if there is one.
 
     Args:

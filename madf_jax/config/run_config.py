@@ -3,14 +3,13 @@
 import dataclasses
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from absl import logging
 
 from madf_jax.config.sections import Plain, Setup, all_options, to_plain
 from madf_jax.errors import UserError
-from madf_jax.files import read_json, system_errors, write_text
+from madf_jax.files import AnyPath, read_json, system_errors, write_text
 from madf_jax.former_keys import use_current_keys
 from madf_jax.options import Option
 
@@ -54,7 +53,7 @@ class Difference:
             return True
 
 
-def has_run_config(workdir: Path) -> bool:
+def has_run_config(workdir: AnyPath) -> bool:
     """Whether a working directory has a config; one that `convert` made has none.
 
     Raises:
@@ -65,7 +64,7 @@ def has_run_config(workdir: Path) -> bool:
         return path.exists()
 
 
-def read_run_config(workdir: Path) -> Plain:
+def read_run_config(workdir: AnyPath) -> Plain:
     """The config of a run under the present names; keys that came later have their defaults.
 
     Raises:
@@ -99,7 +98,7 @@ def find_differences(before: Plain, now: Plain) -> list[Difference]:
     ]
 
 
-def write_run_config(setup: Setup, workdir: Path, step: int) -> None:
+def write_run_config(setup: Setup, workdir: AnyPath, step: int) -> None:
     """Writes the config that a run continues with; a different one is kept as `config-STEP.json`.
 
     A run that has taken all its steps keeps the config it has been trained with.
@@ -129,7 +128,7 @@ def write_run_config(setup: Setup, workdir: Path, step: int) -> None:
     write_text(path, json.dumps(to_plain(setup), indent=2) + "\n")
 
 
-def _keep(path: Path, step: int) -> None:
+def _keep(path: AnyPath, step: int) -> None:
     """Copies a config to the first free name; two starts may leave from the same step."""
     text, number = path.read_text(), 1
     kept = path.with_name(f"config-{step}.json")

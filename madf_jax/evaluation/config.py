@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Sequence
-from pathlib import Path
 
 from absl import logging
 
@@ -11,10 +10,10 @@ from madf_jax.config.run_config import find_differences, has_run_config, read_ru
 from madf_jax.config.sections import Setup, defaults, from_config, to_plain
 from madf_jax.errors import UserError
 from madf_jax.evaluation.manifest import Manifest
-from madf_jax.files import system_errors
+from madf_jax.files import AnyPath, system_errors
 
 
-def choose_setup(file: str | None, changes: Sequence[str], workdir: Path | None) -> Setup:
+def choose_setup(file: str | None, changes: Sequence[str], workdir: AnyPath | None) -> Setup:
     """Builds every section, and logs each key that differs from the run's config.
 
     Args:
@@ -58,7 +57,7 @@ def score_manifest(setup: Setup, manifest: Manifest) -> Setup:
     return dataclasses.replace(setup, data=data, evaluation=evaluation)
 
 
-def require_run(workdir: Path) -> None:
+def require_run(workdir: AnyPath) -> None:
     """Whether there is a directory that may hold a run.
 
     Raises:

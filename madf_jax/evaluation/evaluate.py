@@ -27,6 +27,7 @@ from madf_jax.evaluation.set_scores import SetScores, open_set_scores
 from madf_jax.evaluation.statistics import OVERALL, group_by_share, summarize_group
 from madf_jax.evaluation.summary import summarize
 from madf_jax.evaluation.tables import format_statistics
+from madf_jax.files import AnyPath
 from madf_jax.inference.classical import CLASSICAL
 from madf_jax.inference.inpaint import Method, any_image
 from madf_jax.inference.painter import Painter
@@ -37,8 +38,8 @@ from madf_jax.processes import together
 
 def evaluate(
     setup: Setup,
-    workdir: Path | None,
-    output: Path,
+    workdir: AnyPath | None,
+    output: AnyPath,
     step: Step = "newest",
     features: Path | None = None,
     *,

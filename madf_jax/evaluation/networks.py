@@ -14,7 +14,7 @@ from madf_jax.config.sections import Setup
 from madf_jax.errors import UserError
 from madf_jax.evaluation.manifest import sha256_of
 from madf_jax.evaluation.provenance import hash_variables
-from madf_jax.files import system_errors
+from madf_jax.files import AnyPath, system_errors
 from madf_jax.network import MADF
 from madf_jax.state.train_state import init_variables
 from madf_jax.weights.entry import load
@@ -66,7 +66,7 @@ def parse_step(text: str) -> Step:
 
 
 def open_network(
-    setup: Setup, workdir: Path | None, step: Step, weights: Path | None
+    setup: Setup, workdir: AnyPath | None, step: Step, weights: Path | None
 ) -> EvaluatedNetwork | None:
     """Opens the network of a run or of a file.
 
@@ -93,7 +93,7 @@ def open_network(
     return network
 
 
-def _open_run(setup: Setup, workdir: Path, step: Step) -> EvaluatedNetwork:
+def _open_run(setup: Setup, workdir: AnyPath, step: Step) -> EvaluatedNetwork:
     restored = _restore(setup, workdir, step)
     return EvaluatedNetwork(setup.network, restored.variables, restored.step, restored.averaged)
 
@@ -120,7 +120,7 @@ def _require_size(network: MADF, size: int) -> None:
         )
 
 
-def _restore(setup: Setup, workdir: Path, step: Step) -> InferenceVariables:
+def _restore(setup: Setup, workdir: AnyPath, step: Step) -> InferenceVariables:
     shapes = jax.eval_shape(lambda: init_variables(setup.network, jax.random.key(0)))
     with (
         system_errors(workdir, "--workdir"),
@@ -140,7 +140,7 @@ def _restore(setup: Setup, workdir: Path, step: Step) -> InferenceVariables:
     return restored
 
 
-def _find_step(checkpoints: Checkpoints, step: Step, workdir: Path) -> int:
+def _find_step(checkpoints: Checkpoints, step: Step, workdir: AnyPath) -> int:
     found = checkpoints.best_step if step == "best" else step
     if found in checkpoints.steps:
         return found

@@ -13,6 +13,8 @@ from PIL import Image
 from madf_jax.errors import UserError
 from madf_jax.evaluation.report import FILES, GRIDS, JSON, to_json
 from madf_jax.files import (
+    AnyPath,
+    in_bucket,
     make_directory,
     system_errors,
     write_text,
@@ -39,7 +41,7 @@ class ReportDirectory:
             file that is not on the list is in the way. Nothing was changed.
     """
 
-    def __init__(self, path: Path, grids: int, inputs: Mapping[str, Path]) -> None:
+    def __init__(self, path: AnyPath, grids: int, inputs: Mapping[str, Path]) -> None:
         self._path, self.grids = path, grids
         for flag, folder in inputs.items():
             _require_outside(path, folder, flag)
@@ -83,11 +85,8 @@ class ReportDirectory:
 
     def _require_free(self, names: Sequence[str]) -> None:
         for name in names:
-            try:
-                mode = (self._path / name).lstat().st_mode
-            except (FileNotFoundError, NotADirectoryError):
-                continue
-            if name not in self._before or not stat.S_ISREG(mode):
+            is_file = _is_file(self._path / name)
+            if is_file is not None and (name not in self._before or not is_file):
                 raise UserError(
                     f"{self._path / name}: is in the way, and {JSON} does not list it as written "
                     f"by an evaluation; move it, or name another {_FLAG}"
@@ -99,7 +98,9 @@ def grid_name(index: int) -> str:
     return f"{GRIDS}/{index:04d}.png"
 
 
-def _require_outside(output: Path, folder: Path, flag: str) -> None:
+def _require_outside(output: AnyPath, folder: Path, flag: str) -> None:
+    if in_bucket(output):
+        return  # images are read from disks
     real = Path(os.path.realpath(folder))
     for place in (output, output / GRIDS):
         if Path(os.path.realpath(place)).is_relative_to(real):
@@ -109,15 +110,23 @@ def _require_outside(output: Path, folder: Path, flag: str) -> None:
             )
 
 
-def _listed(directory: Path) -> set[str]:
+def _is_file(path: AnyPath) -> bool | None:
+    """Whether there is a regular file, not a link to one; None if there is nothing."""
+    try:
+        if in_bucket(path):
+            return path.is_file() if path.exists() else None
+        return stat.S_ISREG(path.lstat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def _listed(directory: AnyPath) -> set[str]:
     """The files of the report in a directory, by its own list."""
     path = directory / JSON
+    if not _is_file(path):
+        return set()
     try:
-        if not stat.S_ISREG(path.lstat().st_mode):
-            return set()
         files = json.loads(path.read_bytes())["files"]
         return {name for name in files if _WRITTEN.fullmatch(name)}
-    except (FileNotFoundError, NotADirectoryError):
-        return set()
     except (ValueError, LookupError, TypeError, RecursionError):
         return set()  # not a report

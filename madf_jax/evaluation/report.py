@@ -10,6 +10,7 @@ from typing import Any
 
 from madf_jax.errors import escape
 from madf_jax.evaluation.scored import Scored
+from madf_jax.files import AnyPath
 
 JSON, CSV, TEXT, GRIDS = "evaluation.json", "evaluation.csv", "evaluation.txt", "grids"
 PAGE, MARKDOWN, LATEX = "evaluation.html", "evaluation.md", "evaluation.tex"
@@ -33,7 +34,7 @@ def format_table(methods: Mapping[str, Mapping[str, float]], headings: Mapping[s
     return "\n".join([header, *rows])
 
 
-def format_report(report: Mapping[str, Any], output: Path) -> str:
+def format_report(report: Mapping[str, Any], output: AnyPath) -> str:
     """What `eval.py` prints: the table, and where the files of the report are.
 
     Args:

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import time
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -13,6 +12,7 @@ from jax.sharding import PartitionSpec as P
 
 from madf_jax.checkpoints.ownership import LOCK
 from madf_jax.errors import UserError
+from madf_jax.files import AnyPath
 from madf_jax.processes import gather, together
 from madf_jax.state.train_state import AXIS
 
@@ -54,7 +54,7 @@ def require_agreement(config: dict[str, Any], data: dict[str, Any], newest: int 
         )
 
 
-def require_same_directory(directory: Path, token: str) -> None:
+def require_same_directory(directory: AnyPath, token: str) -> None:
     """Finds out whether all processes mean the same directory.
 
     Args:
@@ -73,12 +73,12 @@ def require_same_directory(directory: Path, token: str) -> None:
             )
 
 
-def _finds(path: Path, text: str) -> bool:
-    """Whether a file holds a text, or comes to hold it: network file systems take a while."""
+def _finds(path: AnyPath, text: str) -> bool:
+    """Whether a file begins with a text, or comes to hold it: network file systems take a while."""
     end = time.monotonic() + _PATIENCE
     while True:
         with contextlib.suppress(OSError, UnicodeDecodeError):
-            if path.read_text() == text:
+            if path.read_text().startswith(text):
                 return True
         if time.monotonic() > end:
             return False

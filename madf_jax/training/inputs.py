@@ -13,6 +13,7 @@ from madf_jax.config.sections import Setup
 from madf_jax.data.pipeline import TrainingData, training_data
 from madf_jax.errors import UserError
 from madf_jax.evaluation.validation import Validation
+from madf_jax.files import AnyPath
 from madf_jax.training.program import Program
 from madf_jax.training.warm_start import require_fit
 from madf_jax.weights import Weights, load
@@ -38,7 +39,7 @@ class Inputs(NamedTuple):
     validation: Validation
 
 
-def read_inputs(program: Program, workdir: Path) -> Inputs:
+def read_inputs(program: Program, workdir: AnyPath) -> Inputs:
     """Reads all that a user may have got wrong, and changes nothing.
 
     Args:

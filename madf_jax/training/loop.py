@@ -3,7 +3,6 @@
 import contextlib
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -18,7 +17,7 @@ from madf_jax.config.identity import describe_job
 from madf_jax.config.run_config import write_run_config
 from madf_jax.config.sections import Setup
 from madf_jax.data.pipeline import iterate
-from madf_jax.files import make_directory, write_text
+from madf_jax.files import AnyPath, make_directory, write_text
 from madf_jax.processes import together
 from madf_jax.state.train_state import TrainState
 from madf_jax.training.agreement import Vote, require_agreement, require_same_directory
@@ -38,7 +37,7 @@ _SHOWN = 8
 _PARAMETERS = "parameters.txt"
 
 
-def train(setup: Setup, workdir: Path, stop: StopSignals | None = None) -> bool:
+def train(setup: Setup, workdir: AnyPath, stop: StopSignals | None = None) -> bool:
     """Trains until `training.steps`, from the newest checkpoint in `workdir` if there is one.
 
     Args:
@@ -66,7 +65,7 @@ def train(setup: Setup, workdir: Path, stop: StopSignals | None = None) -> bool:
 
 
 @contextlib.contextmanager
-def _own(workdir: Path) -> Iterator[None]:
+def _own(workdir: AnyPath) -> Iterator[None]:
     """Makes the working directory, finds out that all processes see the same one, and locks it."""
     with contextlib.ExitStack() as stack:
         token = ""
@@ -80,7 +79,7 @@ def _own(workdir: Path) -> Iterator[None]:
         yield
 
 
-def _train(program: Program, workdir: Path, inputs: Inputs, stop: StopSignals) -> bool:
+def _train(program: Program, workdir: AnyPath, inputs: Inputs, stop: StopSignals) -> bool:
     setup, mapped = program.setup, program.mapped
     options, notes = setup.training, {"data": inputs.data.fingerprint}
     vgg_variables = jax.device_put(inputs.vgg_variables, replicated(program.mesh))
@@ -163,7 +162,7 @@ def _warn_of_other_data(restored: Restored, data: dict[str, Any]) -> None:
         )
 
 
-def _write_parameters(state: TrainState, workdir: Path) -> None:
+def _write_parameters(state: TrainState, workdir: AnyPath) -> None:
     """Logs how many parameters there are, and writes the table of them to a file."""
     table = parameter_overview.get_parameter_overview(state.params, include_stats=False)
     write_text(workdir / _PARAMETERS, table + "\n")

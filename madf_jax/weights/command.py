@@ -36,6 +36,11 @@ def _add_convert(commands: Subparsers) -> None:
         action="store_false",
         help="leave the optimizer's state out; it may then be of any optimizer",
     )
+    parser.add_argument(
+        "--half",
+        action="store_true",
+        help="write parameters as float16: half the size, to paint with",
+    )
     parser.add_argument("--force", action="store_true", help="replace what is at OUT")
     parser.set_defaults(run=_convert)
 
@@ -44,7 +49,7 @@ def _convert(args: argparse.Namespace) -> int:
     from madf_jax.weights.convert import convert
 
     quiet_orbax()
-    names = ("prefixes", "ema", "optimizer", "force")
+    names = ("prefixes", "ema", "optimizer", "half", "force")
     options = {name: getattr(args, name) for name in names}
     print(*map(escape, convert(args.source, args.target, **options)), sep="\n")
     return 0

@@ -5,7 +5,7 @@ import dataclasses
 import jax
 
 from madf_jax.errors import UserError
-from madf_jax.files import local_path
+from madf_jax.files import any_path
 from madf_jax.weights.entry import PathLike, check_target, is_run, load, save
 from madf_jax.weights.model import Weights
 from madf_jax.weights.tensor_files import TORCH_SUFFIXES
@@ -18,6 +18,7 @@ def convert(
     prefixes: bool = False,
     ema: bool = False,
     optimizer: bool = True,
+    half: bool = False,
     force: bool = False,
 ) -> list[str]:
     """Converts.
@@ -28,6 +29,7 @@ def convert(
         prefixes: as in `save`.
         ema: write the averaged parameters as the model, without the optimizer's state.
         optimizer: convert the optimizer's state, too, if there is one.
+        half: as in `save`.
         force: as in `save`.
 
     Returns:
@@ -37,8 +39,11 @@ def convert(
         UserError: the source is no good, the target exists or its kind is not known, or the
             options do not fit.
     """
-    source, target = local_path(source), check_target(target, prefixes=prefixes, force=force)
-    weights = load(source, optimizer=optimizer and not ema)
+    source, target = (
+        any_path(source),
+        check_target(target, prefixes=prefixes, half=half, force=force),
+    )
+    weights = load(source, optimizer=optimizer and not ema and not half)
     lines = [f"read {source}: {_summarize(weights)}"]
     if ema:
         if weights.ema is None:
@@ -51,7 +56,9 @@ def convert(
     if weights.vgg is not None and is_run(target):
         weights = dataclasses.replace(weights, vgg=None)
         lines.append("left out: the VGG-16 trunk, for which a run's checkpoint has no place")
-    written = save(target, weights, prefixes=prefixes, force=force)
+    if half:
+        lines.append("parameters become float16")
+    written = save(target, weights, prefixes=prefixes, half=half, force=force)
     return [*lines, f"wrote {written}: {_summarize(weights)}"]
 
 

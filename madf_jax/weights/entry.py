@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from pathlib import Path
 
 from madf_jax.errors import UserError
-from madf_jax.files import local_path, system_errors
+from madf_jax.files import any_path, local_copy, local_path, system_errors
 from madf_jax.weights.model import Weights
 from madf_jax.weights.run_directory import check_run_target, read_run, write_run
 from madf_jax.weights.tensor_files import SUFFIXES, TORCH_SUFFIXES
@@ -20,7 +21,8 @@ def load(path: PathLike, *, optimizer: bool = False) -> Weights:
 
     Args:
         path: a file (.pth, .pt, .safetensors or .npz), a run's working directory, of which the
-            newest checkpoint is read, or one checkpoint in it, `.../checkpoints/STEP`.
+            newest checkpoint is read, or one checkpoint in it, `.../checkpoints/STEP`. Each may be
+            in a bucket, `gs://BUCKET/...`.
         optimizer: read the optimizer's state too, if there is one. Otherwise it is neither checked
             nor kept, so that no optimizer can keep its weights from being loaded.
 
@@ -31,13 +33,22 @@ def load(path: PathLike, *, optimizer: bool = False) -> Weights:
     Raises:
         UserError: nothing that holds weights is there, or it is damaged.
     """
-    source = local_path(path)
+    source = any_path(path)
     with system_errors(source):
-        read = read_run if source.is_dir() else read_file
-        return read(source, optimizer=optimizer)
+        if source.is_dir():
+            return read_run(source, optimizer=optimizer)
+        with local_copy(source) as file:
+            return read_file(file, optimizer=optimizer)
 
 
-def save(path: PathLike, weights: Weights, *, prefixes: bool = False, force: bool = False) -> Path:
+def save(
+    path: PathLike,
+    weights: Weights,
+    *,
+    prefixes: bool = False,
+    half: bool = False,
+    force: bool = False,
+) -> Path:
     """Writes weights as the kind that the path names; they appear whole or not at all.
 
     Args:
@@ -46,6 +57,7 @@ def save(path: PathLike, weights: Weights, *, prefixes: bool = False, force: boo
         weights: what to write; arrays of NumPy or jax. A run has no place for a VGG-16 trunk.
         prefixes: .pth and .pt only: put `module.model.` and `module.extractor.` before
             the PyTorch reference's names.
+        half: .safetensors and .npz only: parameters as float16, without an optimizer's state.
         force: replace a file, or write into a directory that is not empty.
 
     Returns:
@@ -55,15 +67,19 @@ def save(path: PathLike, weights: Weights, *, prefixes: bool = False, force: boo
         UserError: `check_target` says what else; the weights are not their network's or hold NaN
             or infinity; or the place can't be written.
     """
-    target = check_target(path, prefixes=prefixes, force=force)
+    target = check_target(path, prefixes=prefixes, half=half, force=force)
+    if half:
+        weights = dataclasses.replace(weights, adam=None)
     with system_errors(target):
         if is_run(target):
             return write_run(target, weights, force=force)
-        write_file(target, weights, prefixes=prefixes)
+        write_file(target, weights, prefixes=prefixes, half=half)
         return target
 
 
-def check_target(path: PathLike, *, prefixes: bool = False, force: bool = False) -> Path:
+def check_target(
+    path: PathLike, *, prefixes: bool = False, half: bool = False, force: bool = False
+) -> Path:
     """Finds out whether `save` may write there, before the work is done.
 
     Returns:
@@ -71,11 +87,13 @@ def check_target(path: PathLike, *, prefixes: bool = False, force: bool = False)
 
     Raises:
         UserError: the path's kind is not known, something is there and must not be replaced
-            without `force`, or `prefixes` are asked for where there are none.
+            without `force`, or `prefixes` or `half` are asked for where there are none.
     """
     target = local_path(path)
     if prefixes and target.suffix.lower() not in TORCH_SUFFIXES:
         raise UserError(f"{target}: only .pth and .pt files have the reference's prefixes")
+    if half and target.suffix.lower() not in (".safetensors", ".npz"):
+        raise UserError(f"{target}: only .safetensors and .npz files hold float16 here")
     with system_errors(target):
         if is_run(target):
             check_run_target(target, force=force)

@@ -11,9 +11,10 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from madf_jax.checkpoints.manager import Checkpoints
+from madf_jax.checkpoints.manager import Checkpoints, saved_steps
 from madf_jax.checkpoints.reading import read_checkpoint
 from madf_jax.errors import UserError
+from madf_jax.files import AnyPath, absolute
 from madf_jax.state.optimizer import OptimizerOptions, make_optimizer, with_adam
 from madf_jax.state.train_state import TrainState
 from madf_jax.weights.adam import Adam
@@ -26,7 +27,7 @@ _TRIES = 3
 _REMOVAL = 2.0  # seconds that removing a checkpoint may take
 
 
-def read_run(path: Path, *, optimizer: bool) -> Weights:
+def read_run(path: AnyPath, *, optimizer: bool) -> Weights:
     """Reads a checkpoint of a run, which may be going on.
 
     The network, Adam's settings and the metadata are those of `config.json` in the working
@@ -54,7 +55,7 @@ def read_run(path: Path, *, optimizer: bool) -> Weights:
     return _read(path / "checkpoints" / str(newest), optimizer)
 
 
-def _read(path: Path, optimizer: bool) -> Weights:
+def _read(path: AnyPath, optimizer: bool) -> Weights:
     config = read_config(_workdir(path) / "config.json")
     try:
         state = read_checkpoint(path).state
@@ -93,11 +94,11 @@ def _weights(state: dict[str, Any], config: RunConfig, optimizer: bool) -> Weigh
     )
 
 
-def _is_removed(path: Path) -> bool:
+def _is_removed(path: AnyPath) -> bool:
     """Whether a checkpoint that could not be read is gone, or is just being removed."""
     workdir = _workdir(path)
     deadline = time.monotonic() + _REMOVAL
-    while path.exists() and max(_steps(workdir), default=0) > int(path.name):
+    while path.exists() and max(saved_steps(workdir), default=0) > int(path.name):
         if time.monotonic() > deadline:
             return False
         time.sleep(0.1)
@@ -116,7 +117,7 @@ def check_run_target(path: Path, *, force: bool) -> None:
         return
     if not workdir.is_dir():
         raise UserError(f"{workdir}: is not a directory")
-    if _steps(workdir):
+    if saved_steps(workdir):
         raise UserError(f"{workdir}: holds checkpoints already; --force writes beside them")
     if any(not _is_left_over(file) for file in workdir.iterdir()):
         raise UserError(f"{workdir}: holds files and no checkpoints of a run; --force writes there")
@@ -144,8 +145,8 @@ def write_run(path: Path, weights: Weights, *, force: bool) -> Path:
     if _is_checkpoint(path):
         if weights.step is not None and int(path.name) != step:
             raise UserError(f"{path}: the weights are of step {step}; name the directory so")
-        step, path = int(path.name), _workdir(path)
-    latest = max(_steps(path), default=step)
+        step, path = int(path.name), Path(_workdir(path))
+    latest = max(saved_steps(path), default=step)
     if latest > step:
         raise UserError(
             f"{path}: holds step {latest}, from which a run would go on instead of {step}"
@@ -171,36 +172,28 @@ def _is_left_over(path: Path) -> bool:
     return empty or path.name.startswith(PREFIX)
 
 
-def _is_checkpoint(path: Path) -> bool:
+def _is_checkpoint(path: AnyPath) -> bool:
     """Whether a path is that of one checkpoint, not of a working directory.
 
     A working directory may be called `checkpoints/1`, too: then it has checkpoints of its own, or
     it is there without what Orbax writes into each.
     """
-    if not (path.name.isdecimal() and path.absolute().parent.name == "checkpoints"):
+    if not (path.name.isdecimal() and absolute(path).parent.name == "checkpoints"):
         return False
     if not path.is_dir():
         return True
     return not (path / "checkpoints").is_dir() and any(path.iterdir())
 
 
-def _workdir(checkpoint: Path) -> Path:
-    return checkpoint.absolute().parents[1]
+def _workdir(checkpoint: AnyPath) -> AnyPath:
+    return absolute(checkpoint).parents[1]
 
 
-def _newest(workdir: Path) -> int:
-    steps = _steps(workdir)
+def _newest(workdir: AnyPath) -> int:
+    steps = saved_steps(workdir)
     if not steps:
         raise UserError(f"{workdir}: holds no checkpoints/STEP of a run")
     return max(steps)
-
-
-def _steps(workdir: Path) -> list[int]:
-    # Orbax gives a checkpoint its plain number only once it is whole.
-    folder = workdir / "checkpoints"
-    if not folder.is_dir():
-        return []
-    return [int(path.name) for path in folder.iterdir() if path.name.isdecimal()]
 
 
 def _state(weights: Weights, step: int) -> TrainState:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from madf_jax.errors import UserError
 from madf_jax.network import MADF
 from madf_jax.weights import own_format, reference_format
@@ -17,6 +19,7 @@ from madf_jax.weights.tensor_files import TORCH_SUFFIXES, open_tensors, write_te
 
 _OPTIMIZERS = (own_format.OPTIMIZER, reference_format.OPTIMIZER)
 _NETWORK = "network"  # beside the metadata
+_HALVED = ("params", "ema")
 _LONGEST = 2**20  # characters of a description
 
 
@@ -38,7 +41,7 @@ def read_file(path: Path, *, optimizer: bool) -> Weights:
         return read(content.tensors, network, metadata)
 
 
-def write_file(path: Path, weights: Weights, *, prefixes: bool = False) -> None:
+def write_file(path: Path, weights: Weights, *, prefixes: bool = False, half: bool = False) -> None:
     """Writes the PyTorch reference's checkpoint (.pth, .pt) or our names (.safetensors, .npz).
 
     The file appears whole or not at all.
@@ -48,10 +51,11 @@ def write_file(path: Path, weights: Weights, *, prefixes: bool = False) -> None:
         weights: what; arrays of NumPy or jax.
         prefixes: .pth and .pt only: put `module.model.` and `module.extractor.` before the
             reference's names.
+        half: .safetensors and .npz only: parameters as float16, batch statistics as they are.
 
     Raises:
-        UserError: the weights are not their network's, hold NaN or infinity, or the file can't be
-            written.
+        UserError: the weights are not their network's, hold NaN or infinity or what float16 can't
+            hold, or the file can't be written.
     """
     torch = path.suffix.lower() in TORCH_SUFFIXES
     with error_context(path):
@@ -61,7 +65,19 @@ def write_file(path: Path, weights: Weights, *, prefixes: bool = False) -> None:
             if torch
             else own_format.to_our_names(weights)
         )
+        if half:
+            content = {name: _halved(name, value) for name, value in content.items()}
     write_tensors(path, content, description)
+
+
+def _halved(name: str, value: Any) -> Any:
+    if name.partition("/")[0] not in _HALVED:
+        return value
+    with np.errstate(over="ignore"):
+        half = np.asarray(value).astype(np.float16)
+    if not np.isfinite(half).all():
+        raise UserError(f"{name!r} holds values beyond those of float16; write it without --half")
+    return half
 
 
 def _format(weights: Weights) -> str:

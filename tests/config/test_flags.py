@@ -37,7 +37,7 @@ def test_the_last_of_a_flag_given_twice_counts():
         (["--config=x.py"], "--workdir is missing"),
         (["--config=x.py", "--workdir="], "--workdir is empty"),
         (["--config=x.py", "--workdir"], "--workdir: expected one argument"),
-        (["--config=x.py", "--workdir=gs://bucket/run"], "--workdir=gs://bucket/run: only local"),
+        (["--config=x.py", "--workdir=s3://bucket/run"], "--workdir=s3://bucket/run: only local"),
         (["--config=x.py", "--workdir=a\udcff"], "is not valid UTF-8"),
         (["--wrkdir=run"], "unknown flag '--wrkdir'; did you mean --workdir?"),
         (["--config.a=1", "--wrkdir=run"], "unknown flag '--wrkdir'"),

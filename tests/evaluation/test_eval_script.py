@@ -31,7 +31,7 @@ def test_a_run_is_evaluated_with_its_own_config(workdir, tmp_path, monkeypatch, 
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--workdir={run}", "--output=gs://bucket/x"], "--output=gs://bucket/x: only local"),
+        (["--workdir={run}", "--output=s3://bucket/x"], "--output=s3://bucket/x: only local"),
         (["--workdir=s3://bucket/x"], "--workdir=s3://bucket/x: only local"),
         (["--workdir={run}", "--output="], "--output is empty"),
         (["--workdir={run}", "--output=" + "x" * 300], "File name too long"),

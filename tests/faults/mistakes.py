@@ -162,7 +162,7 @@ MISTAKES = {
     "average": value("training.ema_decay", "1.5"),
     "flag misspelt": flag("--wrkdir", "run", "--wrkdir", "did you mean --workdir?"),
     "flag of one letter": flag("-w", "run"),
-    "workdir in a bucket": flag("--workdir", "gs://bucket/run", "--workdir=gs://bucket/run"),
+    "workdir in a bucket": flag("--workdir", "s3://bucket/run", "--workdir=s3://bucket/run"),
     "workdir empty": flag("--workdir", ""),
     "workdir not UTF-8": flag("--workdir", "run\udcff", "--workdir", "UTF-8"),
     "workdir of nobody": flag("--workdir", "~nobody-of-that-name/run"),

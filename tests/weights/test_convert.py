@@ -81,6 +81,30 @@ def test_averaged_weights_become_the_model(state, workdir, tmp_path, capsys):
     fails(capsys, "no averaged weights", tmp_path / "w.npz", tmp_path / "v.npz", "--ema")
 
 
+@pytest.mark.parametrize("suffix", [".npz", ".safetensors"])
+def test_parameters_are_halved(state, workdir, tmp_path, capsys, suffix):
+    small, whole = tmp_path / f"small{suffix}", tmp_path / f"whole{suffix}"
+    assert convert(workdir, small, "--ema", "--half") == 0
+    assert "parameters become float16" in capsys.readouterr().out
+    assert convert(workdir, whole, "--ema") == 0
+    assert small.stat().st_size < 0.75 * whole.stat().st_size
+    found, expected = load(small, optimizer=True), load(whole)
+    assert found.adam is None
+    halved = jax.tree.map(lambda x: np.float32(np.float16(x)), expected.params)
+    assert_identical(found.params, halved)
+    assert_identical(found.batch_stats, expected.batch_stats)
+
+
+def test_what_float16_can_not_hold_is_refused(workdir, tmp_path, capsys):
+    weights = load(workdir)
+    large = jax.tree.map(lambda x: np.full_like(x, 7e4), weights.params)
+    save(tmp_path / "large.npz", dataclasses.replace(weights, params=large, ema=None))
+    fails(capsys, "beyond those of float16", tmp_path / "large.npz", tmp_path / "w.npz", "--half")
+    assert not (tmp_path / "w.npz").exists()
+    fails(capsys, "hold float16 here", workdir, tmp_path / "w.pth", "--half")
+    fails(capsys, "hold float16 here", workdir, tmp_path / "again", "--half")
+
+
 def test_without_moments_a_run_begins_with_fresh_ones(state, workdir, tmp_path):
     weights = dataclasses.replace(load(workdir), ema=None, step=None)
     save(tmp_path / "w.npz", weights)
@@ -152,7 +176,7 @@ def test_bad_arguments_are_refused_in_one_line(workdir, tmp_path, capsys):
         ("folder.npz: is a directory", workdir, tmp_path / "folder.npz", "--force"),
         ("end in .safetensors", workdir, tmp_path / "w.onnx"),
         ("only .pth and .pt files have", workdir, tmp_path / "w.npz", "--prefixes"),
-        ("only local paths", "gs://bucket/run", tmp_path / "w.npz"),
+        ("only local paths", "s3://bucket/run", tmp_path / "w.npz"),
         ("only local paths", workdir, "s3://bucket/w.npz"),
         ("only local paths", workdir, "file:///w.npz"),
         ("File name too long", workdir, tmp_path / f"{'x' * 300}.npz"),

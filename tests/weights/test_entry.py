@@ -215,7 +215,7 @@ def test_the_optimizer_is_read_only_if_asked_for(suffix, make_weights, tmp_path)
     ("path", "message"),
     [
         ("missing.npz", "missing.npz: there is no such file or directory"),
-        ("gs://bucket/w.npz", "only local paths"),
+        ("s3://bucket/w.npz", "only local paths"),
         ("", "is empty"),
         (f"{'x' * 300}.npz", "File name too long"),
         (f"{'x' * 300}", "File name too long"),
