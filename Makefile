@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 KILLS ?= 100
 
-.PHONY: help install quickstart test test-slow test-torch test-web faults lint format clean
+.PHONY: help install quickstart test test-slow test-torch test-web faults rehearsal lint format clean
 
 help:
 	@echo "make install      everything into .venv, with the command madf-jax"
@@ -15,6 +15,7 @@ help:
 	@echo "make test-torch   run the tests that need PyTorch"
 	@echo "make test-web     run the tests of the page in the browser; they need Chromium"
 	@echo "make faults       kill, stop, damage and restart trainings; KILLS=100 kills"
+	@echo "make rehearsal    train and evaluate on two hosts with a bucket, all on this machine; needs root"
 	@echo "make lint         ruff and mypy"
 	@echo "make format       let ruff format and fix"
 	@echo "make clean        remove .venv and caches (runs/ stays)"
@@ -57,6 +58,9 @@ test-web: $(VENV)/.installed-web
 
 faults: $(VENV)/.installed-dev
 	$(BIN)/python tests/faults/harness.py --kills $(KILLS)
+
+rehearsal: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.buckets.rehearsal
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check

@@ -78,6 +78,10 @@ def any_path(given: str | os.PathLike[str], name: str = "") -> AnyPath:
         raise UserError(f"{shown}: needs the package gcsfs: pip install 'madf-jax[gcs]'")
     for library in ("gcsfs", "fsspec"):  # which tell of every file
         logging.getLogger(library).setLevel(logging.WARNING)
+    import fsspec
+
+    # Else what another process has written since would not be seen.
+    fsspec.config.conf.setdefault("gcs", {})["use_listings_cache"] = False
     return epath.Path(text)
 
 

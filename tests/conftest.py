@@ -1,7 +1,9 @@
 """What all tests share: four CPU devices in one process, quick compilation, narrow networks."""
 
 import os
+import shutil
 import signal
+import tempfile
 import threading
 
 # Nearly all of the tests' time goes into compiling programs that run once. Read by JAX's backend
@@ -21,8 +23,25 @@ from tests.logs import capture_log
 # A shell starts what runs in the background with SIGINT ignored, and Python keeps it so.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# What one process of the tests has compiled, the others and the programs they start find here.
+OWN_CACHE = None
+if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+    OWN_CACHE = tempfile.mkdtemp(prefix="madf-jax-tests-")
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = OWN_CACHE
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.1"
+    os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
+    jax.config.update("jax_compilation_cache_dir", OWN_CACHE)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
 jax.config.update("jax_platforms", "cpu")
 jax.config.update("jax_num_cpu_devices", 4)
+
+
+def pytest_unconfigure(config):
+    """Removes the cache with the process that made it, which is the last one to end."""
+    if OWN_CACHE is not None:
+        shutil.rmtree(OWN_CACHE, ignore_errors=True)
 
 
 def narrow_network(**changes):

@@ -77,7 +77,7 @@ def _lock(workdir: Path, descriptor: int, path: Path) -> None:
 def _in_bucket(workdir: AnyPath, text: str) -> Iterator[None]:
     path, ended = workdir / LOCK, threading.Event()
     with system_errors(path):
-        _await_silence(workdir, path)
+        _is_silent(workdir, path)
         path.write_text(f"{text}\n0")
         # Of several that saw the silence, the last one to write has it.
         time.sleep(1)
@@ -95,20 +95,35 @@ def _in_bucket(workdir: AnyPath, text: str) -> Iterator[None]:
                 path.unlink()
 
 
-def _await_silence(workdir: AnyPath, path: AnyPath) -> None:
-    """Waits until nobody has the bucket's directory; raises UserError if somebody shows life."""
+def clear_silent_lock(workdir: AnyPath) -> None:
+    """Removes the lock that a killed training left in a bucket, when it has been silent for long.
+
+    So that whoever reads the working directory then finds it as that training left it.
+
+    Raises:
+        UserError: that training shows a sign of life, or the bucket can't be used.
+    """
+    if in_bucket(workdir):
+        with system_errors(workdir / LOCK):
+            if _is_silent(workdir, workdir / LOCK):
+                (workdir / LOCK).unlink()
+
+
+def _is_silent(workdir: AnyPath, path: AnyPath) -> bool:
+    """Whether there is a lock without a sign of life; False if there is none."""
     first = _content(path)
     if first is None:
-        return
+        return False
     logging.info("%s is there: waiting %.0f s for a sign of life of that training", path, _SILENCE)
     end = time.monotonic() + _SILENCE
     while time.monotonic() < end:
         time.sleep(1)
         now = _content(path)
         if now is None:
-            return
+            return False
         if now != first:
             raise _in_use(workdir, now)
+    return True
 
 
 def _beat(path: AnyPath, text: str, ended: threading.Event) -> None:

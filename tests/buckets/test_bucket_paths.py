@@ -10,7 +10,7 @@ import pytest
 from etils import epath
 
 from madf_jax.checkpoints import ownership
-from madf_jax.checkpoints.ownership import LOCK, exclusive
+from madf_jax.checkpoints.ownership import LOCK, clear_silent_lock, exclusive
 from madf_jax.checkpoints.plain_path import plain_path
 from madf_jax.errors import UserError
 from madf_jax.evaluation.output import ReportDirectory
@@ -122,6 +122,15 @@ def test_a_training_that_was_killed_is_waited_for_and_then_replaced(quick):
     begin = time.monotonic()
     with exclusive(quick):
         assert time.monotonic() - begin >= ownership._SILENCE
+
+
+def test_the_lock_of_a_killed_training_is_cleared_and_that_of_a_living_one_is_not(quick):
+    clear_silent_lock(quick)
+    (quick / LOCK).write_text("process 1 on some-host since long ago (abc)\n7")
+    clear_silent_lock(quick)
+    assert not (quick / LOCK).exists()
+    with exclusive(quick), pytest.raises(UserError, match="in use by another training"):
+        clear_silent_lock(quick)
 
 
 def test_who_lost_a_bucket_ends(quick, monkeypatch, capfd):
