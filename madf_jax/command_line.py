@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from madf_jax.files import local_path
+from madf_jax.files import any_path, local_path
 
 
 class LocalPath(argparse.Action):
@@ -11,6 +11,8 @@ class LocalPath(argparse.Action):
 
     An action and not a `type`: argparse would replace the message of a type's UserError.
     """
+
+    _read = staticmethod(local_path)
 
     def __call__(
         self,
@@ -26,5 +28,11 @@ class LocalPath(argparse.Action):
         """
         name = self.option_strings[-1] if self.option_strings else ""
         several = isinstance(values, list)
-        paths = [local_path(value, name) for value in (values if several else [values])]
+        paths = [self._read(value, name) for value in (values if several else [values])]
         setattr(namespace, self.dest, paths if several else paths[0])
+
+
+class LocalOrBucketPath(LocalPath):
+    """Likewise, but `gs://BUCKET/...` is allowed."""
+
+    _read = staticmethod(any_path)

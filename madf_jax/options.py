@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from madf_jax.errors import UserError
-from madf_jax.files import local_path
+from madf_jax.files import any_path, local_path
 
 _KEY = "option"
 _LONGEST = 80  # characters of a value in a message
@@ -38,6 +38,7 @@ class Option:
         min_length: least count of numbers, for kinds without a fixed one.
         max_length: greatest count, likewise.
         path: whether the value names a local file or directory; '' stays ''.
+        bucket: whether that may also be in a bucket, 'gs://BUCKET/...'.
         free: what changes if a run is continued with another value; '' refuses that, unless
             `training.changed_config` is 'accept'.
         per_process: whether the processes of a job may have different values.
@@ -57,6 +58,7 @@ class Option:
     min_length: int = 0
     max_length: int | None = None
     path: bool = False
+    bucket: bool = False
     free: str = ""
     per_process: bool = False
     shapes: Callable[[Any], object] | None = None
@@ -90,7 +92,9 @@ class Option:
         if kind is bool or kind is str:
             if not isinstance(value, kind):
                 raise self._not_allowed(key, whole)
-            return str(local_path(str(value), key)) if self.path and value else value
+            if not (self.path and value):
+                return value
+            return str((any_path if self.bucket else local_path)(str(value), key))
         # bool is a kind of int for Python, and not for a user.
         if isinstance(value, bool) or not isinstance(value, int if kind is int else int | float):
             raise self._not_allowed(key, whole)

@@ -8,6 +8,7 @@ from typing import Literal
 
 import pytest
 
+from madf_jax.config.options import InitOptions
 from madf_jax.errors import UserError
 from madf_jax.options import check, option, options_of
 
@@ -85,6 +86,12 @@ def test_a_value_that_is_not_allowed_is_named_with_what_is(changes, message):
         made(**changes)
     assert message in str(raised.value)
     assert len(str(raised.value)) < 200
+
+
+def test_only_a_key_that_says_so_may_name_a_bucket():
+    assert InitOptions(weights="gs://my-bucket/w.npz").weights == "gs://my-bucket/w.npz"
+    with pytest.raises(UserError, match=r"init\.vgg_weights=gs://my-bucket/v\.npz: only local"):
+        InitOptions(vgg_weights="gs://my-bucket/v.npz")
 
 
 def test_values_take_the_kind_of_their_field():

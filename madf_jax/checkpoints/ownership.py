@@ -132,7 +132,8 @@ def _beat(path: AnyPath, text: str, ended: threading.Event) -> None:
     while not ended.wait(_BEAT):
         count += 1
         try:
-            if _is_mine(path, text):
+            found = _content(path)
+            if found is None or found.startswith(text):
                 path.write_text(f"{text}\n{count}")
                 continue
         except Exception as error:  # a network that fails for a while

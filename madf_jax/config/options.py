@@ -21,6 +21,7 @@ class InitOptions:
         "",
         "file to start from: .pth, .safetensors or .npz; '' = fresh",
         path=True,
+        bucket=True,
         free=_BEGINNING,
         per_process=True,
     )

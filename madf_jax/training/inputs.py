@@ -13,7 +13,7 @@ from madf_jax.config.sections import Setup
 from madf_jax.data.pipeline import TrainingData, training_data
 from madf_jax.errors import UserError
 from madf_jax.evaluation.validation import Validation
-from madf_jax.files import AnyPath
+from madf_jax.files import AnyPath, any_path
 from madf_jax.training.program import Program
 from madf_jax.training.warm_start import require_fit
 from madf_jax.weights import Weights, load
@@ -81,7 +81,7 @@ def _first_weights(program: Program) -> Weights | None:
     if not init.weights:
         return None
     weights = load(init.weights, optimizer=init.optimizer)
-    with error_context(Path(init.weights)):
+    with error_context(any_path(init.weights)):
         require_fit(weights, program.abstract_state())
     return weights
 

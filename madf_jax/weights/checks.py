@@ -7,7 +7,6 @@ and lists stop after `_LISTED` names.
 from __future__ import annotations
 
 import contextlib
-import pathlib
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from madf_jax.errors import UserError
+from madf_jax.files import AnyPath
 
 Shape = tuple[int, ...]
 
@@ -23,7 +23,7 @@ _LISTED = 10
 
 
 @contextlib.contextmanager
-def error_context(path: pathlib.Path) -> Iterator[None]:
+def error_context(path: AnyPath) -> Iterator[None]:
     """Puts the file's name before a `UserError`'s message, and keeps it to one bounded line."""
     try:
         yield
