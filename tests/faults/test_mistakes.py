@@ -2,10 +2,11 @@
 
 import pytest
 
+from madf_jax import processes
 from madf_jax.config.config_file import read_config
 from madf_jax.config.sections import from_config
 from madf_jax.errors import UserError
-from madf_jax.training import loop, processes
+from madf_jax.training import loop
 from tests.faults.mistakes import MISTAKES, contents
 from train import parse_flags
 

@@ -304,6 +304,7 @@ def gradients(make_network, make_variables, make_batch):
     return differentiate
 
 
+@pytest.mark.slow
 def test_rematerialization_does_not_change_gradients(gradients):
     (gradient, params, _), (plain_gradient, _, _) = gradients("everything"), gradients("none")
     for found, expected in zip(

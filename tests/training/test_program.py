@@ -10,7 +10,8 @@ from madf_jax.training.program import abstract_vgg, make_program
 from tests.narrow import narrow_config
 
 
-@pytest.mark.parametrize("parallel", ["pmap", pytest.param("shard_map", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("parallel", ["pmap", "shard_map"])
 def test_what_is_compiled_from_shapes_takes_the_arrays_of_a_run(parallel, make_batch):
     setup = from_config(narrow_config(**{"training.parallel": parallel}))
     program = make_program(setup, data_mesh(jax.devices()[:2]))

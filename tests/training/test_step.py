@@ -99,6 +99,7 @@ def test_pmap_and_shard_map_are_bit_identical(stepped, count):
     assert_identical(one_metrics, other_metrics)
 
 
+@pytest.mark.slow
 def test_per_device_statistics_are_another_choice(stepped):
     synchronized, _ = stepped("shard_map", 4)
     per_device, _ = stepped("shard_map", 4, "per_device")
