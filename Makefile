@@ -9,7 +9,7 @@ KILLS ?= 100
 
 help:
 	@echo "make install      everything into .venv, with the command madf-jax"
-	@echo "make quickstart   train a small network on photographs and evaluate it, in minutes"
+	@echo "make quickstart   paint a photograph; then train a small network and evaluate it, in minutes"
 	@echo "make test         run the tests"
 	@echo "make test-slow    run the tests that take long: large recorded case, several processes, faults"
 	@echo "make test-torch   run the tests that need PyTorch"
@@ -41,6 +41,9 @@ $(VENV)/.installed-web: requirements-web.txt $(VENV)/.installed-dev
 install: $(VENV)/.installed
 
 quickstart: install
+	mkdir -p runs
+	$(BIN)/madf-jax inpaint --image docs/images/scratched.jpg --mask docs/images/scratched_mask.png \
+	  --output runs/painted.png --compare
 	$(BIN)/python train.py --config=configs/quickstart.py --workdir=runs/quickstart
 	$(BIN)/python eval.py --workdir=runs/quickstart
 

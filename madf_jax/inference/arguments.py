@@ -3,8 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from madf_jax.command_line import LocalPath
-from madf_jax.inference.demo_weights import demo_weights
+from madf_jax.command_line import LocalOrBucketPath, LocalPath
 
 if TYPE_CHECKING:
     from madf_jax.inference.inpainter import Inpainter
@@ -15,7 +14,7 @@ def add_weights(parser: argparse._ActionsContainer) -> None:
     parser.add_argument(
         "--weights",
         metavar="W",
-        action=LocalPath,
+        action=LocalOrBucketPath,
         help="a file (.safetensors, .npz, .pth) or the directory of a run (the demo weights)",
     )
 
@@ -47,7 +46,7 @@ def load_inpainter(args: argparse.Namespace) -> "Inpainter":
     from madf_jax.inference.inpainter import Inpainter  # imports JAX, which --help does without
 
     return Inpainter.load(
-        args.weights or demo_weights(),
+        args.weights,
         memory_limit=args.memory * 1e9,
         compilation_cache=args.compilation_cache,
     )

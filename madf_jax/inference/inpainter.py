@@ -15,6 +15,7 @@ from madf_jax.errors import UserError
 from madf_jax.files import local_path
 from madf_jax.imaging.masks import HoleColor
 from madf_jax.imaging.rasters import InMemory, Raster
+from madf_jax.inference.demo_weights import demo_weights
 from madf_jax.inference.inputs import AnyImage, as_list, name_of, read_pair
 from madf_jax.inference.painting import PaintOptions, paint_rasters
 from madf_jax.inference.program import CompiledNetwork
@@ -48,7 +49,7 @@ class _Options(TypedDict, total=False):
 class Inpainter:
     """Fills holes in images of any kind, size and depth.
 
-        inpainter = Inpainter.load("weights.safetensors")
+        inpainter = Inpainter.load()  # with the demo weights; or: load("weights.safetensors")
         painted = inpainter(image, mask)
 
     It compiles once for each padded shape, of which there are few; `warm_up` does so ahead.
@@ -89,20 +90,25 @@ class Inpainter:
 
     @classmethod
     def load(
-        cls, path: PathLike, *, trained_width: float | None = None, **settings: Unpack[_Settings]
+        cls,
+        path: PathLike | None = None,
+        *,
+        trained_width: float | None = None,
+        **settings: Unpack[_Settings],
     ) -> Inpainter:
         """Reads weights and their network.
 
         Args:
             path: whatever `madf_jax.weights.load` reads: a file or the directory of a run, of which
-                the averaged weights are taken if it kept some.
+                the averaged weights are taken if it kept some. None takes the demo weights, which
+                come with the package.
             trained_width: by default what the weights say of themselves (`trained_width.py`).
             settings: the other arguments of `Inpainter`.
 
         Raises:
             UserError: there are no weights.
         """
-        weights = load_weights(path)
+        weights = load_weights(demo_weights() if path is None else path)
         width = read_width(weights.metadata) if trained_width is None else trained_width
         return cls(weights.network, weights.variables, trained_width=width, **settings)
 

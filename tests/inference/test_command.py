@@ -186,12 +186,6 @@ def test_what_argparse_refuses_ends_with_2(option, folder, capsys):
     assert error.value.code == 2
 
 
-def test_without_weights_the_message_says_how_to_get_some(folder, capsys):
-    paths = [f"--image={folder / 'in'}", f"--mask={folder / 'mask.png'}"]
-    assert main(["inpaint", *paths, f"--output={folder / 'out'}"]) == 1
-    assert "--weights" in capsys.readouterr().err
-
-
 def test_weights_of_a_file_paint(make_network, make_variables, folder, capsys):
     network = make_network(refinements=0)
     variables = make_variables(network)

@@ -47,11 +47,6 @@ def test_a_host_or_port_that_can_not_be_is_refused(host, port, message):
         listen(host, port)
 
 
-def test_without_weights_the_message_says_how_to_get_some(with_gradio, capsys):
-    assert main(["demo", "--port=0"]) == 1
-    assert "--weights" in capsys.readouterr().err
-
-
 def test_only_this_machine_can_reach_it_unless_a_host_is_named():
     with listen("127.0.0.1", 0) as listening:
         host, port = listening.getsockname()
