@@ -2,7 +2,6 @@
 
 import argparse
 import sys
-import traceback
 from collections.abc import Sequence
 
 from madf_jax.config.flags import FlagParser
@@ -10,6 +9,7 @@ from madf_jax.errors import UserError
 from madf_jax.files import any_path, local_path
 from madf_jax.terminal import quiet_broken_pipe, show_own_lines
 
+_TOO_LARGE = "painting needs more memory than a device has: lower evaluation.batch_size"
 _PATHS = ("weights", "manifest", "images", "masks", "features", "output")
 
 
@@ -38,11 +38,11 @@ def _evaluate(args: argparse.Namespace, arguments: Sequence[str]) -> None:
     from madf_jax.evaluation.report import format_report
     from madf_jax.evaluation.results import name_results
 
-    step = parse_step(args.step)
-    setup = choose_setup(args.config, args.changes, args.workdir)
-    timeout = setup.training.process_timeout
-    processes.join(args.coordinator, args.num_processes, args.process_id, timeout)
-    try:
+    with processes.ending_together("eval.py", _TOO_LARGE):
+        step = parse_step(args.step)
+        setup = choose_setup(args.config, args.changes, args.workdir)
+        timeout = setup.training.process_timeout
+        processes.join(args.coordinator, args.num_processes, args.process_id, timeout)
         manifest = None
         if args.manifest is not None:
             manifest = read_manifest(args.manifest, "--manifest", args.images, args.masks)
@@ -59,15 +59,6 @@ def _evaluate(args: argparse.Namespace, arguments: Sequence[str]) -> None:
             results=name_results(args.results),
             command=["python", "eval.py", *arguments],
         )
-    except UserError as error:
-        if jax.distributed.is_initialized():
-            processes.leave(f"eval.py: {error}")
-        raise
-    except Exception:
-        if not jax.distributed.is_initialized():
-            raise
-        traceback.print_exc()
-        processes.leave("eval.py: this process failed, and the others of the job end with it")
     if jax.process_index() == 0:
         print(format_report(report, args.output))
 

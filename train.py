@@ -2,7 +2,6 @@
 
 import argparse
 import sys
-import traceback
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +11,11 @@ from madf_jax.errors import UserError
 from madf_jax.terminal import show_own_lines
 from madf_jax.training.signals import STOPPED, StopSignals
 
+_TOO_LARGE = (
+    "the step needs more memory than a device has: lower training.batch_size, or raise "
+    "training.accumulate_steps, or set network.remat=everything or network.dtype=bfloat16"
+)
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Trains as the flags say; returns the exit status."""
@@ -20,41 +24,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             args = parse_flags(arguments)
             config = read_config(args.config, args.changes)
+            finished = _train(config, args, stop)
         except UserError as error:
             print(f"train.py: {error}", file=sys.stderr)
             return 1
-        finished = _train(config, args, stop)
     return 0 if finished else STOPPED
 
 
 def _train(config: Any, args: argparse.Namespace, stop: StopSignals) -> bool:
-    """Whether the run is at its end; if that can't be found out, the process ends with a line."""
+    """Whether the run is at its end."""
     # Imported late, so that --help, a wrong flag and a signal are answered at once.
-    import jax
-
     from madf_jax import processes
     from madf_jax.config.sections import from_config
     from madf_jax.devices import require_devices
     from madf_jax.training.loop import train
 
-    try:
+    with processes.ending_together("train.py", _TOO_LARGE):
         setup = from_config(config)
         processes.join(
             args.coordinator, args.num_processes, args.process_id, setup.training.process_timeout
         )
         require_devices()
         return train(setup, args.workdir, stop)
-    except (UserError, OSError, MemoryError) as error:
-        processes.leave(f"train.py: {str(error) or type(error).__name__}")
-    except Exception as error:
-        if "RESOURCE_EXHAUSTED" in str(error):
-            processes.leave(f"train.py: {processes.TOO_LARGE}")
-        if jax.process_count() == 1:
-            raise
-        if processes.is_runtime_failure(error):
-            processes.leave(f"train.py: {processes.LOST}: {' '.join(str(error).split())[:300]}")
-        traceback.print_exc()
-        processes.leave("train.py: this process failed, and the others of the job end with it")
 
 
 def parse_flags(arguments: Sequence[str] | None = None) -> argparse.Namespace:

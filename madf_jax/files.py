@@ -76,7 +76,7 @@ def any_path(given: str | os.PathLike[str], name: str = "") -> AnyPath:
         raise UserError(f"{shown}: names no bucket; write gs://BUCKET/PATH")
     if importlib.util.find_spec("gcsfs") is None:
         raise UserError(f"{shown}: needs the package gcsfs: pip install 'madf-jax[gcs]'")
-    for library in ("gcsfs", "fsspec"):  # which tell of every file
+    for library in ("gcsfs", "fsspec"):  # which log every file they open
         logging.getLogger(library).setLevel(logging.WARNING)
     import fsspec
 

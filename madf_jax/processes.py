@@ -5,6 +5,7 @@ import os
 import re
 import sys
 import threading
+import traceback
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
@@ -18,11 +19,6 @@ from madf_jax.errors import UserError, escape
 LOST = (
     "this process can't continue, since another one of the job has probably ended. Start all of "
     "them again: the run resumes from its last checkpoint"
-)
-
-TOO_LARGE = (
-    "the step needs more memory than a device has: lower training.batch_size, or raise "
-    "training.accumulate_steps, or set network.remat=everything or network.dtype=bfloat16"
 )
 
 # As XLA words a failed computation. Arrays that are read later raise it as a ValueError.
@@ -64,13 +60,48 @@ def join(
         raise UserError(f"{', '.join(_FLAGS)} go together; {', '.join(missing)} is missing")
 
 
+@contextlib.contextmanager
+def ending_together(program: str, too_large: str) -> Iterator[None]:
+    """Runs what a program does; where it fails, the other processes of its job end, too.
+
+    Args:
+        program: name of the script, for messages.
+        too_large: what to do if a device has too little memory.
+
+    Raises:
+        UserError: this process is the only one, and the cause fits into one line. Anything else is
+            raised as it is. In one of several processes nothing is raised: it leaves.
+    """
+    try:
+        yield
+    except Exception as error:
+        line = _one_line(error, too_large)
+        if jax.distributed.is_initialized():
+            if not line:
+                traceback.print_exc()
+                line = "this process failed, and the others of the job end with it"
+            leave(f"{program}: {line}")
+        if isinstance(error, UserError) or not line:
+            raise
+        raise UserError(line) from None
+
+
+def _one_line(error: Exception, too_large: str) -> str:
+    """What a user can do something about; "" for anything else."""
+    if isinstance(error, UserError | OSError | MemoryError):
+        return str(error) or type(error).__name__
+    if "RESOURCE_EXHAUSTED" in str(error):
+        return too_large
+    if jax.process_count() > 1 and is_runtime_failure(error):
+        return f"{LOST}: {' '.join(str(error).split())[:300]}"
+    return ""
+
+
 def leave(message: str) -> NoReturn:
-    """Ends this process with a message and status 1, and does not wait for the others.
+    """Ends this process of a job with a message and status 1, and does not wait for the others.
 
     An ordinary end waits for all processes, and one that has gone would be waited for long.
     """
-    if not jax.distributed.is_initialized():
-        sys.exit(message)
     with contextlib.suppress(OSError):  # the terminal may be gone
         print(message, file=sys.stderr, flush=True)
         sys.stdout.flush()

@@ -108,10 +108,56 @@ def test_a_failed_computation_is_known_by_its_status(error, expected):
     assert processes.is_runtime_failure(error) == expected
 
 
-def test_leaving_alone_ends_with_the_message():
-    with pytest.raises(SystemExit) as ended:
-        processes.leave("why")
-    assert ended.value.code == "why"
+FAILURES = [
+    (UserError("data: no images"), "data: no images"),
+    (PermissionError(13, "Permission denied"), "[Errno 13] Permission denied"),
+    (MemoryError(), "MemoryError"),
+    (RuntimeError("RESOURCE_EXHAUSTED: out of memory"), "make it smaller"),
+]
+
+
+@pytest.mark.parametrize(("error", "line"), FAILURES)
+def test_alone_what_a_user_can_fix_is_one_line(error, line):
+    with pytest.raises(UserError) as raised, processes.ending_together("x.py", "make it smaller"):
+        raise error
+    assert str(raised.value) == line
+
+
+def test_alone_any_other_error_is_raised_as_it_is():
+    with pytest.raises(KeyError, match="loss"), processes.ending_together("x.py", ""):
+        raise KeyError("loss")
+
+
+@pytest.fixture
+def left(monkeypatch):
+    """Statuses with which a process of a job has left."""
+    statuses = []
+
+    def leave(status):
+        statuses.append(status)
+        raise SystemExit(status)
+
+    monkeypatch.setattr(jax.distributed, "is_initialized", lambda: True)
+    monkeypatch.setattr(jax, "process_count", lambda: 2)
+    monkeypatch.setattr(processes.os, "_exit", leave)
+    return statuses
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        *FAILURES,
+        (ValueError("UNAVAILABLE: the peer has gone"), f"{processes.LOST}: UNAVAILABLE: the peer"),
+        (KeyError("loss"), "this process failed, and the others of the job end with it"),
+    ],
+)
+def test_one_of_several_leaves_with_a_line_and_waits_for_none(left, capfd, error, line):
+    with pytest.raises(SystemExit), processes.ending_together("x.py", "make it smaller"):
+        raise error
+    assert left == [1]
+    printed = capfd.readouterr().err
+    assert f"x.py: {line}" in printed
+    assert ("Traceback" in printed) == isinstance(error, KeyError)
 
 
 def attempt(error=None):

@@ -76,8 +76,8 @@ def _lock(workdir: Path, descriptor: int, path: Path) -> None:
 @contextlib.contextmanager
 def _in_bucket(workdir: AnyPath, text: str) -> Iterator[None]:
     path, ended = workdir / LOCK, threading.Event()
+    clear_silent_lock(workdir)
     with system_errors(path):
-        _is_silent(workdir, path)
         path.write_text(f"{text}\n0")
         # Of several that saw the silence, the last one to write has it.
         time.sleep(1)

@@ -7,7 +7,7 @@ from pathlib import Path
 import jax
 from absl import logging
 
-from madf_jax.files import AnyPath, in_bucket
+from madf_jax.files import AnyPath, in_bucket, system_errors
 from madf_jax.training.step import Metrics
 
 
@@ -54,8 +54,8 @@ class Profile:
         return folder
 
     def _upload(self, folder: Path) -> None:
-        for file in folder.rglob("*"):
-            if file.is_file():
+        with system_errors(self._workdir):
+            for file in filter(Path.is_file, folder.rglob("*")):
                 target = self._workdir / str(file.relative_to(folder))
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(file.read_bytes())

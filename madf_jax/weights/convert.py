@@ -39,10 +39,8 @@ def convert(
         UserError: the source is no good, the target exists or its kind is not known, or the
             options do not fit.
     """
-    source, target = (
-        any_path(source),
-        check_target(target, prefixes=prefixes, half=half, force=force),
-    )
+    source = any_path(source)
+    target = check_target(target, prefixes=prefixes, half=half, force=force)
     weights = load(source, optimizer=optimizer and not ema and not half)
     lines = [f"read {source}: {_summarize(weights)}"]
     if ema:

@@ -10,7 +10,7 @@ from madf_jax.errors import UserError
 from madf_jax.files import any_path, local_copy, local_path, system_errors
 from madf_jax.weights.model import Weights
 from madf_jax.weights.run_directory import check_run_target, read_run, write_run
-from madf_jax.weights.tensor_files import SUFFIXES, TORCH_SUFFIXES
+from madf_jax.weights.tensor_files import OWN_SUFFIXES, SUFFIXES, TORCH_SUFFIXES
 from madf_jax.weights.weight_files import read_file, write_file
 
 PathLike = str | os.PathLike[str]
@@ -92,8 +92,8 @@ def check_target(
     target = local_path(path)
     if prefixes and target.suffix.lower() not in TORCH_SUFFIXES:
         raise UserError(f"{target}: only .pth and .pt files have the reference's prefixes")
-    if half and target.suffix.lower() not in (".safetensors", ".npz"):
-        raise UserError(f"{target}: only .safetensors and .npz files hold float16 here")
+    if half and target.suffix.lower() not in OWN_SUFFIXES:
+        raise UserError(f"{target}: only {' and '.join(OWN_SUFFIXES)} files hold float16 here")
     with system_errors(target):
         if is_run(target):
             check_run_target(target, force=force)

@@ -24,8 +24,9 @@ from madf_jax.weights.checks import error_context
 from madf_jax.weights.scratch import scratch_folder
 from madf_jax.weights.stored import Content, StoredTensor, check_size, damage_reported
 
+OWN_SUFFIXES = (".safetensors", ".npz")
 TORCH_SUFFIXES = (".pth", ".pt")
-SUFFIXES = (".safetensors", ".npz", *TORCH_SUFFIXES)
+SUFFIXES = (*OWN_SUFFIXES, *TORCH_SUFFIXES)
 
 
 @contextlib.contextmanager

@@ -4,8 +4,9 @@ python recipes/metrics/measure.py [--count=1000] [--batch=8]
 """
 
 import argparse
+import dataclasses
+import functools
 import time
-from collections.abc import Callable
 
 import numpy as np
 
@@ -24,33 +25,25 @@ def main() -> None:
     parser.add_argument("--batch", metavar="N", type=int, default=8, help="pairs at a time")
     args = parser.parse_args()
     options = from_config(defaults()).evaluation
-    options = type(options)(**{**vars(options), "protocol": "madf", "batch_size": args.batch})
-    metrics = {name: load_metrics(options, _SIZE)[name] for name in _METRICS}
+    options = dataclasses.replace(options, protocol="madf", batch_size=args.batch)
+    loaded = load_metrics(options, _SIZE)
     rng = np.random.default_rng(0)
     originals = rng.integers(0, 256, (args.batch, _SIZE, _SIZE, 3), np.uint8)
     painted = np.roll(originals, 1, axis=1)
     masks = np.zeros((args.batch, _SIZE, _SIZE, 1), np.uint8)
-    for name, metric in metrics.items():
-        score_batch(painted, originals, masks, {name: metric})  # compiles
-    seconds = {
-        name: _time(
-            lambda m=metrics[name], n=name: score_batch(painted, originals, masks, {n: m}),
-            args.count // args.batch,
-        )
-        for name in _METRICS
-    }
+    seconds = {}
+    for name in _METRICS:
+        score = functools.partial(score_batch, painted, originals, masks, {name: loaded[name]})
+        score()  # compiles
+        start = time.perf_counter()
+        for _ in range(args.count // args.batch):
+            score()
+        seconds[name] = time.perf_counter() - start
     total = sum(seconds.values())
     for name, value in seconds.items():
-        print(f"{metrics[name].heading}: {value:.1f} s, {100 * value / total:.1f} %")
+        print(f"{loaded[name].heading}: {value:.1f} s, {100 * value / total:.1f} %")
     pairs = args.count // args.batch * args.batch
     print(f"{pairs} pairs of {_SIZE}x{_SIZE}: {total:.1f} s, {1000 * total / pairs:.0f} ms each")
-
-
-def _time(score: Callable[[], object], batches: int) -> float:
-    start = time.perf_counter()
-    for _ in range(batches):
-        score()
-    return time.perf_counter() - start
 
 
 if __name__ == "__main__":
