@@ -6,8 +6,9 @@ import pytest
 from madf_jax.__main__ import main
 from madf_jax.parity import numbers
 
+pytestmark = pytest.mark.slow
 
-@pytest.mark.slow
+
 def test_the_page_of_numbers_holds_every_case_and_output(write_case, tmp_path, capsys):
     case = write_case(lambda key: key.startswith(("config", "gt", "mask", "eval/out")))
     page = tmp_path / "docs" / "numbers.md"

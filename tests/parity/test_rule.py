@@ -13,7 +13,10 @@ from madf_jax.weights.vgg import vgg_to_reference
 RECORDED = Path(__file__).parents[1] / "recorded" / "rule_weights.py"
 
 
-@pytest.mark.parametrize(("salt", "depth", "refinements"), [("", 7, 2), ("salt", 4, 1)])
+@pytest.mark.parametrize(
+    ("salt", "depth", "refinements"),
+    [pytest.param("", 7, 2, marks=pytest.mark.slow), ("salt", 4, 1)],
+)
 def test_the_rule_equals_the_table_that_came_with_the_cases(salt, depth, refinements):
     wanted = runpy.run_path(str(RECORDED))["rule_weights"](salt, depth, refinements)
     weights = rule_weights(salt, depth, refinements)

@@ -56,6 +56,7 @@ def setup_of(**changes):
     return from_config(narrow_config(**{"training.batch_size": 6, **changes}))
 
 
+@pytest.mark.slow
 def test_a_plan_is_what_the_compiler_counted():
     """For CPU devices: the compilers for TPUs and GPUs are not in every environment."""
     chip = Chip("slow", flops=2e6, float32_flops=1e6, bandwidth=1e6, memory=10**9)
@@ -97,6 +98,7 @@ def test_without_a_count_of_operations_traffic_is_the_bound():
     assert "arithmetic  not counted" in printed and "at least 4.00 ms\n" in printed
 
 
+@pytest.mark.slow
 def test_bfloat16_has_the_higher_peak_of_the_chip():
     chip = Chip("slow", flops=2e3, float32_flops=1e3, bandwidth=1e12, memory=1)
     setup = setup_of(**{"network.dtype": "bfloat16"})

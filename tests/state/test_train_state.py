@@ -46,6 +46,7 @@ def test_the_abstract_state_is_the_created_one_without_its_arrays(make_network, 
         assert shape.sharding == array.sharding == sharding
 
 
+@pytest.mark.slow
 def test_the_seed_decides_over_the_parameters(make_network):
     sharding = jax.sharding.SingleDeviceSharding(jax.devices()[0])
 

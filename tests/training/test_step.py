@@ -127,7 +127,7 @@ def test_steps_and_batches_are_counted(stepped):
     assert {(int(leaf), leaf.dtype.name) for leaf in counts} == {(7 + 2, "int32")}
 
 
-@pytest.mark.parametrize("parallel", ["shard_map", "pmap"])
+@pytest.mark.parametrize("parallel", ["shard_map", pytest.param("pmap", marks=pytest.mark.slow)])
 def test_the_state_is_donated(compiled, make_state, batch, parallel):
     mapped = compiled(parallel, 4)
     # From the compiled step itself, whose results lie where it wants them.
@@ -138,6 +138,7 @@ def test_the_state_is_donated(compiled, make_state, batch, parallel):
     assert all(leaf.is_deleted() for leaf in jax.tree.leaves(state.params))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("steps_taken", "decay"), [(0, 0.1), (1000, 0.5)])
 def test_the_average_forgets_its_start_soon(compiled, make_state, batch, steps_taken, decay):
     """Its decay is the smaller of `ema_decay` and (1 + steps taken) / (10 + steps taken)."""
