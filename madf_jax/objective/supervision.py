@@ -1,11 +1,13 @@
 """Incremental supervision: more loss terms apply to finer outputs (paper, section III-D)."""
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterable, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 from madf_jax.errors import UserError
 from madf_jax.objective import terms
@@ -81,39 +83,51 @@ class Objective:
         return [min(index, 1) for index in indices]
 
 
-def output_terms(
-    output: jax.Array,
-    image: jax.Array,
-    mask: jax.Array,
-    features: FeatureFunction | None = None,
-    target: Features | None = None,
-) -> dict[str, jax.Array]:
-    """Every term of one output, unweighted.
+def pixel_terms(output: jax.Array, image: jax.Array, mask: jax.Array) -> dict[str, jax.Array]:
+    """The terms of one output that compare pixels, unweighted.
 
     Args:
         output: (N, H, W, 3), float, normalized.
         image: (N, H, W, 3), float, normalized: the ground truth.
         mask: (N, H, W, 1), float, 1 = known.
-        features: VGG features of (N, H, W, 3) images; None omits the perceptual and style terms.
-        target: features of the first samples of `image`; the terms use as many samples of `output`.
 
     Returns:
-        A scalar for each of `TERMS`.
+        The scalars `valid`, `hole` and `tv`.
     """
-    composite = mask * image + (1 - mask) * output
-    values = {
+    return {
         "valid": terms.valid(output, image, mask),
         "hole": terms.hole(output, image, mask),
-        "tv": terms.total_variation(composite),
+        "tv": terms.total_variation(_composite(output, image, mask)),
     }
-    if features is not None and target is not None:
-        n = len(target[0])
-        # One pass over both images: a larger batch uses the device better.
-        both = features(jnp.concatenate([output[:n], composite[:n]]))
-        halves = [phi[:n] for phi in both], [phi[n:] for phi in both]
-        values["perceptual"] = _sum(terms.perceptual(half, target) for half in halves)
-        values["style"] = _sum(terms.style(half, target) for half in halves)
-    return values
+
+
+def feature_terms(
+    output: jax.Array,
+    image: jax.Array,
+    mask: jax.Array,
+    features: FeatureFunction,
+    target: Features,
+) -> dict[str, jax.Array]:
+    """The terms of one output that compare features, unweighted.
+
+    Args:
+        output: as in `pixel_terms`, like `image` and `mask`.
+        image: the ground truth.
+        mask: 1 = known.
+        features: VGG features of (N, H, W, 3) images.
+        target: those of `image`.
+
+    Returns:
+        The scalars `perceptual` and `style`, each a mean over samples.
+    """
+    n = len(output)
+    # One pass over both images: a larger batch uses the device better.
+    both = features(jnp.concatenate([output, _composite(output, image, mask)]))
+    halves = [phi[:n] for phi in both], [phi[n:] for phi in both]
+    return {
+        "perceptual": _sum(terms.perceptual(half, target) for half in halves),
+        "style": _sum(terms.style(half, target) for half in halves),
+    }
 
 
 def total_loss(
@@ -122,6 +136,8 @@ def total_loss(
     image: jax.Array,
     mask: jax.Array,
     features: FeatureFunction | None,
+    *,
+    remat: bool = False,
 ) -> tuple[jax.Array, dict[str, jax.Array]]:
     """The weighted sum that training minimizes.
 
@@ -131,6 +147,8 @@ def total_loss(
         image: (N, H, W, 3), float, normalized.
         mask: (N, H, W, 1), any real dtype, 1 = known.
         features: VGG features of images; may be None if no weight needs them.
+        remat: compare the features of one sample after another, and recompute them in the backward
+            pass: they take the memory of one sample, whatever N.
 
     Returns:
         The total, and each term's unweighted sum over the outputs it supervises, without terms of
@@ -148,17 +166,40 @@ def total_loss(
         for term in TERMS
         if objective.weight(term)
     }
-    compared = {*used.get("perceptual", ()), *used.get("style", ())}
-    target = None
-    if features is not None and compared:
-        target = features(image[: objective.feature_samples or None])
     mask = mask.astype(image.dtype)
-    values = [
-        output_terms(output, image, mask, features if index in compared else None, target)
-        for index, output in enumerate(outputs)
-    ]
+    values = [pixel_terms(output, image, mask) for output in outputs]
+    compared = sorted({*used.get("perceptual", ()), *used.get("style", ())})
+    if features is not None and compared:
+        compare: Callable[..., Any] = functools.partial(_compare, features)
+        samples = slice(objective.feature_samples or None)
+        compare = _sample_by_sample(compare) if remat else compare
+        more = compare([outputs[i][samples] for i in compared], image[samples], mask[samples])
+        for index, value in zip(compared, more, strict=True):
+            values[index] |= value
     sums = {term: _sum(values[index][term] for index in indices) for term, indices in used.items()}
     return _sum(objective.weight(term) * value for term, value in sums.items()), sums
+
+
+def _compare(
+    features: FeatureFunction, outputs: Sequence[jax.Array], image: jax.Array, mask: jax.Array
+) -> list[dict[str, jax.Array]]:
+    """The `feature_terms` of each output; the features of the image are computed once."""
+    target = features(image)
+    return [feature_terms(output, image, mask, features, target) for output in outputs]
+
+
+def _sample_by_sample(compare: Callable[..., Any]) -> Callable[..., Any]:
+    """`compare`, whose results are means over samples, with the memory of one sample."""
+
+    @jax.checkpoint
+    def compare_one(sample: Any) -> Any:
+        return compare(*jax.tree.map(lambda x: x[None], sample))
+
+    return lambda *arrays: jax.tree.map(jnp.mean, lax.map(compare_one, arrays))
+
+
+def _composite(output: jax.Array, image: jax.Array, mask: jax.Array) -> jax.Array:
+    return mask * image + (1 - mask) * output
 
 
 def _sum(values: Iterable[jax.Array]) -> jax.Array:

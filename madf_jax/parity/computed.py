@@ -16,7 +16,7 @@ import numpy as np
 from madf_jax.features.vgg import VGG16
 from madf_jax.network.decoders import RecoveryLevel, RefinementLevel
 from madf_jax.network.encoder import EncoderLevel
-from madf_jax.objective.supervision import TERMS, Objective, output_terms
+from madf_jax.objective.supervision import TERMS, Objective, feature_terms, pixel_terms
 from madf_jax.parity.case import Case
 from madf_jax.weights.generator import flatten
 from madf_jax.weights.model import Weights
@@ -115,8 +115,12 @@ class Model:
 def _output_terms(
     output: jax.Array, image: jax.Array, mask: jax.Array, vgg: Any, target: Any
 ) -> dict[str, jax.Array]:
-    features = None if vgg is None else functools.partial(_features, vgg)
-    return output_terms(output, image, mask.astype(image.dtype), features, target)
+    mask = mask.astype(image.dtype)
+    values = pixel_terms(output, image, mask)
+    if vgg is None:
+        return values
+    features = functools.partial(_features, vgg)
+    return values | feature_terms(output, image, mask, features, target)
 
 
 def reference_sums(objective: Objective, losses: Mapping[str, np.ndarray]) -> dict[str, float]:

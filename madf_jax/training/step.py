@@ -58,9 +58,6 @@ def train_step(
     def features(image: jax.Array) -> tuple[jax.Array, ...]:
         return vgg.apply(vgg_variables, image)
 
-    if network.remat == "everything":
-        features = jax.checkpoint(features)
-
     def loss(params: Any, batch: Batch) -> tuple[jax.Array, tuple[Metrics, Any]]:
         image, mask = prepare(batch["image"]), batch["mask"].astype(jnp.float32)
         variables = {"params": params, "batch_stats": state.batch_stats}
@@ -69,7 +66,12 @@ def train_step(
         )
         outputs = [output.astype(image.dtype) for output in outputs]
         total, terms = total_loss(
-            objective, outputs, image, mask, features if vgg_variables is not None else None
+            objective,
+            outputs,
+            image,
+            mask,
+            features if vgg_variables is not None else None,
+            remat=network.remat == "everything",
         )
         # Inside the differentiated function: synchronized batch statistics couple the devices'
         # losses.

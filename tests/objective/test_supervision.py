@@ -5,7 +5,7 @@ import pytest
 
 from madf_jax.errors import UserError
 from madf_jax.objective import terms
-from madf_jax.objective.supervision import TERMS, Objective, output_terms, total_loss
+from madf_jax.objective.supervision import TERMS, Objective, feature_terms, total_loss
 
 OFF = dict.fromkeys(TERMS, 0.0)
 
@@ -114,9 +114,8 @@ def test_release_indexing_takes_the_style_of_output_1(case):
     outputs, image, mask = case
     objective = Objective(**{**OFF, "style": 2.0}, style_indexing="release")
     total, sums = total_loss(objective, outputs[:3], image, mask, features)
-    expected = output_terms(outputs[1], image, mask.astype(np.float32), features, features(image))[
-        "style"
-    ]
+    known = mask.astype(np.float32)
+    expected = feature_terms(outputs[1], image, known, features, features(image))["style"]
     np.testing.assert_allclose(sums["style"], expected, rtol=1e-6)
     np.testing.assert_allclose(total, 2 * expected, rtol=1e-6)
 
@@ -143,6 +142,30 @@ def test_feature_samples_are_the_first_and_their_mean_is_the_whole(case):
     assert first == pytest.approx(alone, rel=1e-5)
     assert first != pytest.approx(second, rel=1e-3)
     assert (first + second) / 2 == pytest.approx(whole, rel=1e-5)
+
+
+@pytest.mark.parametrize("samples", [0, 1])
+def test_rematerialized_features_take_one_sample_at_a_time_and_change_nothing(case, samples):
+    outputs, image, mask = case
+    seen = []
+
+    def spy(image):
+        seen.append(len(image))
+        return features(image)
+
+    def both(remat):
+        objective = Objective(feature_samples=samples)
+
+        def loss(outputs):
+            return total_loss(objective, outputs, image, mask, spy, remat=remat)
+
+        return jax.value_and_grad(loss, has_aux=True)(outputs[:3])
+
+    expected = both(remat=False)
+    seen.clear()
+    for value, same in zip(*map(jax.tree.leaves, (both(remat=True), expected)), strict=True):
+        np.testing.assert_allclose(value, same, rtol=1e-5, atol=1e-7)
+    assert max(seen) == 2  # an output and its composite
 
 
 def test_terms_of_weight_zero_are_left_out_and_vgg_is_not_called(case):
