@@ -89,21 +89,24 @@ def tpu_devices(topology: str) -> tuple[Chip, Sequence[jax.Device]]:
 
 
 def gpu_devices(target: str) -> tuple[Chip, Sequence[jax.Device]]:
-    """The chip and the one device of a GPU target.
+    """The chip and the devices of GPUs in one host.
 
     Args:
-        target: 'h100'.
+        target: 'h100', or with their number, such as 'h100:8'.
 
     Raises:
-        UserError: the compiler can't describe it.
+        UserError: the target is unknown, or the compiler can't describe it.
     """
+    matched = re.fullmatch(r"h100(?::([1-9]\d?))?", target)
+    if matched is None:
+        raise UserError(f"--target={target}: use h100, or h100:8 for eight in one host")
     try:
         description = topologies.get_topology_desc(
-            platform="cuda", topology="1x1x1", target_config=_H100
+            platform="cuda", topology=f"1x1x{matched[1] or 1}", target_config=_H100
         )
     except Exception as error:
         raise UserError(f"--target={target}: {_first_line(error)}") from None
-    return CHIPS[target], description.devices
+    return CHIPS["h100"], description.devices
 
 
 def _first_line(error: Exception) -> str:

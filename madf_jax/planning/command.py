@@ -25,7 +25,7 @@ def _add_compile(commands: Subparsers) -> None:
     )
     target = parser.add_mutually_exclusive_group(required=True)
     target.add_argument("--topology", metavar="CHIP:SIDES", help="a TPU slice, such as v5e:4x4")
-    target.add_argument("--target", choices=("h100",), help="one GPU")
+    target.add_argument("--target", metavar="GPU[:COUNT]", help="GPUs of one host, such as h100:8")
     parser.add_argument(
         "--search", action="store_true", help="also find the largest batch per device that fits"
     )

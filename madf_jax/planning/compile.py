@@ -19,7 +19,7 @@ def compile_step(
     Args:
         setup: the sections of the run's config.
         topology: a TPU slice, or None.
-        target: a GPU, or None.
+        target: GPUs of one host, or None.
         search: also find the largest batch per device that fits.
 
     Returns:

@@ -10,7 +10,7 @@ from madf_jax.compiler import Costs
 from madf_jax.config.sections import from_config
 from madf_jax.errors import UserError
 from madf_jax.planning import compile as compiling
-from madf_jax.planning.chips import CHIPS, Chip, tpu_devices
+from madf_jax.planning.chips import CHIPS, Chip, gpu_devices, tpu_devices
 from madf_jax.planning.compile import format_plan
 from madf_jax.planning.plan import Plan, TooLarge, largest, make_plan
 from madf_jax.training.parallel import data_mesh
@@ -142,3 +142,9 @@ def test_the_sections_reach_the_process_that_compiles():
 def test_an_unknown_topology_is_refused_with_an_example(topology):
     with pytest.raises(UserError, match=r"use CHIP:SIDES, like v5e:4x4, with one of v4, v5e, v5p"):
         tpu_devices(topology)
+
+
+@pytest.mark.parametrize("target", ["a100", "h100:0", "h100:x", "h100:", "h100:8x2"])
+def test_an_unknown_gpu_is_refused_with_an_example(target):
+    with pytest.raises(UserError, match="use h100, or h100:8 for eight in one host"):
+        gpu_devices(target)
