@@ -4,8 +4,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 KILLS ?= 100
+MINUTES ?= 10
+REFERENCE ?=
 
-.PHONY: help install quickstart test test-slow test-torch test-web faults rehearsal lint format clean
+.PHONY: help install quickstart test test-slow test-torch test-web test-gpu gpu-here gpu-report \
+  faults rehearsal lint format clean
 
 help:
 	@echo "make install      everything into .venv, with the command madf-jax"
@@ -14,6 +17,8 @@ help:
 	@echo "make test-slow    run the tests that take long: large recorded case, several processes, faults"
 	@echo "make test-torch   run the tests that need PyTorch"
 	@echo "make test-web     run the tests of the page in the browser; they need Chromium"
+	@echo "make test-gpu     run the tests for a GPU"
+	@echo "make gpu-report   speed and memory on a GPU, in MINUTES=10; REFERENCE=CHECKOUT compares with PyTorch"
 	@echo "make faults       kill, stop, damage and restart trainings; KILLS=100 kills"
 	@echo "make rehearsal    train and evaluate on two hosts with a bucket, all on this machine; needs root"
 	@echo "make lint         ruff and mypy"
@@ -38,6 +43,10 @@ $(VENV)/.installed-web: requirements-web.txt $(VENV)/.installed-dev
 	$(BIN)/python -m pip install --quiet --requirement requirements-web.txt
 	@touch $@
 
+$(VENV)/.installed-gpu: requirements-gpu.txt $(VENV)/.installed-dev
+	$(BIN)/python -m pip install --quiet --requirement requirements-gpu.txt
+	@touch $@
+
 install: $(VENV)/.installed
 
 quickstart: install
@@ -58,6 +67,18 @@ test-torch: $(VENV)/.installed-torch
 
 test-web: $(VENV)/.installed-web
 	$(BIN)/python -m pytest -m web
+
+# Before gigabytes are downloaded.
+gpu-here:
+	@nvidia-smi -L 2>/dev/null || { echo "no GPU is here: nvidia-smi finds none" >&2; exit 1; }
+
+test-gpu: gpu-here $(VENV)/.installed-gpu
+	$(BIN)/python -m pytest -m gpu tests/gpu
+
+# A second run finds compiled programs in runs/gpu-report/compiled and gets further.
+gpu-report: gpu-here $(VENV)/.installed-gpu $(if $(REFERENCE),$(VENV)/.installed-torch)
+	JAX_COMPILATION_CACHE_DIR=runs/gpu-report/compiled $(BIN)/madf-jax gpu-report \
+	  --output runs/gpu-report --minutes $(MINUTES) $(if $(REFERENCE),--reference $(REFERENCE))
 
 faults: $(VENV)/.installed-dev
 	$(BIN)/python tests/faults/harness.py --kills $(KILLS)

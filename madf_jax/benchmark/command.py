@@ -1,6 +1,8 @@
 """The command `benchmark`."""
 
 import argparse
+import shlex
+import sys
 
 from madf_jax.command_line import LocalPath
 from madf_jax.terminal import Subparsers, quiet_orbax
@@ -9,6 +11,7 @@ from madf_jax.terminal import Subparsers, quiet_orbax
 def add_commands(commands: Subparsers) -> None:
     """Adds this room's parsers to those of `python -m madf_jax`."""
     _add_benchmark(commands)
+    _add_gpu_report(commands)
 
 
 def _add_benchmark(commands: Subparsers) -> None:
@@ -52,3 +55,70 @@ def _benchmark(args: argparse.Namespace) -> int:
     parts = [args.part] if args.part else args.parts
     request = Request(parts, args.size, args.batch, args.dtype, args.repeats, args.reference)
     return benchmark(request, args.json)
+
+
+def _add_gpu_report(commands: Subparsers) -> None:
+    parser = commands.add_parser(
+        "gpu-report",
+        help="measure speed and memory on a GPU in ten minutes, also of the PyTorch reference",
+        description="Measures the training step and inference in bfloat16 and float32 (TF32), from "
+        "one image at a time to the most that fit, and takes a real training; the most important "
+        "first. The report is written after every row.",
+    )
+    parser.add_argument(
+        "--output",
+        metavar="DIR",
+        required=True,
+        action=LocalPath,
+        help="directory for gpu.json, gpu.md and training.log",
+    )
+    parser.add_argument(
+        "--minutes", metavar="M", type=float, default=10, help="for everything (10)"
+    )
+    parser.add_argument(
+        "--reference",
+        metavar="DIR",
+        action=LocalPath,
+        help="a checkout of MADF-inpainting/Pytorch-MADF to run on the same GPU",
+    )
+    parser.add_argument(
+        "--size",
+        metavar="S",
+        type=int,
+        nargs="+",
+        default=[512, 256],
+        help="sides of images, pixels, the more important first (512 256)",
+    )
+    parser.add_argument(
+        "--largest-batch", metavar="N", type=int, default=1024, help="no batch is larger (1024)"
+    )
+    parser.add_argument(
+        "--config",
+        metavar="FILE",
+        default="configs/default.py",
+        help="of the real training, in bfloat16 (configs/default.py)",
+    )
+    parser.add_argument(
+        "--platform",
+        choices=("cuda", "rocm", "cpu"),
+        default="cuda",
+        help="'cpu' tries the command out where no GPU is (cuda)",
+    )
+    parser.set_defaults(run=_gpu_report, parser=parser)
+
+
+def _gpu_report(args: argparse.Namespace) -> int:
+    if not args.minutes > 0 or args.largest_batch < 1:
+        args.parser.error("--minutes and --largest-batch must be positive")
+    from madf_jax.benchmark.gpu.run import Request, report_gpu
+
+    request = Request(
+        sizes=args.size,
+        minutes=args.minutes,
+        reference=args.reference,
+        platform=args.platform,
+        largest=args.largest_batch,
+        config=args.config,
+    )
+    command = shlex.join(["madf-jax", *sys.argv[1:]])
+    return report_gpu(request, args.output, command)

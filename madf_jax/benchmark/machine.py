@@ -8,10 +8,11 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from madf_jax.benchmark.measure import alternate
 
-_PACKAGES = ("jax", "jaxlib", "flax", "numpy", "torch")
+_PACKAGES = ("jax", "jaxlib", "jax-cuda12-plugin", "jax-cuda13-plugin", "flax", "numpy", "torch")
 _SIDE = 2048
 _REPEATS = 15
 
@@ -30,12 +31,13 @@ def describe_machine(dtype: str) -> dict[str, Any]:
     }
 
 
-def matmul_gflops(dtype: str) -> float:
-    """10^9 operations per second of a matmul of two 2048x2048 matrices."""
-    matrix = jnp.ones((_SIDE, _SIDE), dtype)
+def matmul_gflops(dtype: str, side: int = _SIDE) -> float:
+    """10^9 operations per second of a matmul of two square matrices, by default 2048x2048."""
+    # Random ones: cards compute with ones faster than with anything else.
+    matrix = jnp.asarray(np.random.default_rng(0).standard_normal((side, side), np.float32), dtype)
     matmul = jax.jit(lambda a: a @ a)
     seconds = alternate({"matmul": lambda: matmul(matrix)}, _REPEATS)["matmul"]
-    return 2 * _SIDE**3 / seconds / 1e9
+    return 2 * side**3 / seconds / 1e9
 
 
 def _processor() -> str:

@@ -10,6 +10,8 @@ import jax
 
 Run = Callable[[], object]
 
+_SETTLED_RUNS = (3, 30)
+
 
 @dataclasses.dataclass(frozen=True)
 class Measurement:
@@ -76,3 +78,11 @@ def alternate(runs: Mapping[str, Run], repeats: int) -> dict[str, float]:
             if counted:
                 seconds[name].append(time.perf_counter() - start)
     return {name: statistics.median(values) for name, values in seconds.items()}
+
+
+def settled_seconds(run: Run, budget: float = 2.0) -> float:
+    """Median seconds of a run alone, over as many runs as fit into `budget` seconds, 3 to 30."""
+    (first,) = alternate({"": run}, 1).values()
+    fewest, most = _SETTLED_RUNS
+    repeats = min(most, max(fewest, int(budget / first)))
+    return alternate({"": run}, repeats)[""]

@@ -5,7 +5,7 @@ import textwrap
 import numpy as np
 import pytest
 
-from madf_jax.benchmark.reference import reference_inference, reference_training
+from madf_jax.benchmark.reference import Form, reference_inference, reference_training
 
 pytestmark = pytest.mark.torch
 
@@ -47,5 +47,23 @@ def test_inference_runs_all_decoders(checkout, arrays):
 
 def test_training_takes_steps_on_reconstruction_and_total_variation(checkout, arrays):
     run = reference_training(checkout, *arrays)
+    losses = [run() for _ in range(40)]
+    assert losses[-1] < losses[0]
+
+
+def test_autocast_computes_in_bfloat16_with_channels_last(checkout, arrays):
+    (checkout / "net.py").write_text(
+        textwrap.dedent(STUB).replace(
+            "self.seen = self.training",
+            "image = image @ torch.ones(8, 8) / 8\n        self.seen = image.stride()",
+        )
+    )
+    form = Form(tuned=True)
+    outputs = reference_inference(checkout, *arrays, form)()
+    plain = reference_inference(checkout, *arrays)()
+    difference = (outputs[0] - plain[0]).abs().max()
+    assert 0 < difference < 0.05
+    assert form.peak_memory() is None
+    run = reference_training(checkout, *arrays, form)
     losses = [run() for _ in range(40)]
     assert losses[-1] < losses[0]
