@@ -6,10 +6,6 @@ import signal
 import tempfile
 import threading
 
-# Nearly all of the tests' time goes into compiling programs that run once. Read by JAX's backend
-# when it starts.
-os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_backend_optimization_level=0"
-
 import jax
 import numpy as np
 import pytest
@@ -34,8 +30,17 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
-jax.config.update("jax_platforms", "cpu")
 jax.config.update("jax_num_cpu_devices", 4)
+
+
+def pytest_configure(config):
+    """Runs everything on the CPU but what `-m gpu` chooses, before JAX's backend starts."""
+    if config.option.markexpr == "gpu":
+        return
+    jax.config.update("jax_platforms", "cpu")
+    # Nearly all of the tests' time goes into compiling programs that run once.
+    flags = os.environ.get("XLA_FLAGS", "")
+    os.environ["XLA_FLAGS"] = f"{flags} --xla_backend_optimization_level=0"
 
 
 def pytest_unconfigure(config):
