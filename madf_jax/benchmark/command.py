@@ -12,6 +12,7 @@ def add_commands(commands: Subparsers) -> None:
     """Adds this room's parsers to those of `python -m madf_jax`."""
     _add_benchmark(commands)
     _add_gpu_report(commands)
+    _add_data_report(commands)
 
 
 def _add_benchmark(commands: Subparsers) -> None:
@@ -122,3 +123,41 @@ def _gpu_report(args: argparse.Namespace) -> int:
     )
     command = shlex.join(["madf-jax", *sys.argv[1:]])
     return report_gpu(request, args.output, command)
+
+
+def _add_data_report(commands: Subparsers) -> None:
+    parser = commands.add_parser(
+        "data-report",
+        help="measure how many images one core reads, crops and masks in a second",
+        description="Stores photographs of several sizes as a folder, for TFDS and packed, reads "
+        "each on one core from a cold and from a warm cache, and computes the cores that a host "
+        "needs to feed its chips.",
+    )
+    parser.add_argument(
+        "--images", metavar="N", type=int, default=128, help="images of each size (128)"
+    )
+    parser.add_argument("--chips", metavar="N", type=int, default=8, help="that a host feeds (8)")
+    parser.add_argument(
+        "--bound",
+        metavar="NAME=RATE",
+        nargs="+",
+        default=[],
+        help="crops of 512 pixels that a chip can take in a second at most, such as v5e=120",
+    )
+    parser.add_argument("--json", metavar="OUT", action=LocalPath, help="also write all figures")
+    parser.set_defaults(run=_data_report, parser=parser)
+
+
+def _data_report(args: argparse.Namespace) -> int:
+    if args.images < 4 or args.images % 4 or args.chips < 1:
+        args.parser.error("--images must be a multiple of 4, --chips positive")
+    bounds = {}
+    for text in args.bound:
+        name, _, rate = text.partition("=")
+        if not name or not rate.replace(".", "", 1).isdecimal():
+            args.parser.error(f"--bound {text}: use NAME=RATE, such as v5e=120")
+        bounds[name] = float(rate)
+    quiet_orbax()
+    from madf_jax.benchmark.feeding_report import report_data
+
+    return report_data(args.images, args.chips, bounds, args.json)

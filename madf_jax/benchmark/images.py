@@ -13,13 +13,12 @@ from PIL import Image
 
 from madf_jax.benchmark.measure import Measurement
 from madf_jax.benchmark.packed import measure_packed
+from madf_jax.benchmark.stored import MARGIN
 from madf_jax.data.options import ImageOptions, LoaderOptions, MaskOptions
 from madf_jax.data.pipeline import iterate, training_data
 from madf_jax.data.sources import PhotoSource
 
 _FILES, _COUNTED, _ROUNDS = 48, 240, 5
-# The reference scales the shorter side to so many times the crop.
-_MARGIN = 572 / 512
 
 
 def measure_data(size: int, batch: int) -> list[Measurement]:
@@ -38,7 +37,7 @@ def measure_data(size: int, batch: int) -> list[Measurement]:
     """
     with _files(size) as directory:
         paths = sorted(directory.iterdir())
-        margin = round(_MARGIN * size)
+        margin = round(MARGIN * size)
         images = ImageOptions(
             source="folder",
             train_path=str(directory),
