@@ -16,6 +16,8 @@ from madf_jax.benchmark.stored import Photographs, Stored, store
 from madf_jax.data.masks import open_masks
 from madf_jax.data.options import MaskOptions
 from madf_jax.data.pipeline import training_data
+from madf_jax.data.sources import open_images
+from madf_jax.data.transforms import random_crop
 
 # As Places2's large archive (512 pixels on the shorter side), larger ones, and its small archive.
 EACH_SIZE = (
@@ -25,6 +27,7 @@ EACH_SIZE = (
 )
 _BATCH = 4
 _ROUNDS = 3
+_PARTS_OF = 32  # images
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,7 +56,9 @@ class Feeding:
         bytes: that an image takes as stored.
         cold: with nothing of it in memory.
         warm: with all of it in memory.
-        mask: seconds of the core that the generated mask takes of each.
+        decode: seconds of the core to read and decode one, with all in memory.
+        crop: seconds of the core to cut and resize the crop.
+        mask: seconds of the core to draw the mask.
     """
 
     photographs: str
@@ -62,6 +67,8 @@ class Feeding:
     bytes: float
     cold: Cost
     warm: Cost
+    decode: float
+    crop: float
     mask: float
 
     @property
@@ -80,9 +87,8 @@ def measure_feeding(photographs: Photographs, count: int) -> list[Feeding]:
         UserError: as `store`.
     """
     with TemporaryDirectory(prefix="madf-jax-") as directory, one_core():
-        mask = _mask_seconds(photographs.size)
         return [
-            _measure(photographs, stored, count, mask)
+            _measure(photographs, stored, count)
             for stored in store(photographs, count, Path(directory))
         ]
 
@@ -113,7 +119,7 @@ def forget(files: Sequence[Path]) -> None:
             os.posix_fadvise(opened.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
-def _measure(photographs: Photographs, stored: Stored, count: int, mask: float) -> Feeding:
+def _measure(photographs: Photographs, stored: Stored, count: int) -> Feeding:
     data = training_data(stored.images, MaskOptions(), seed=0, batch_size=_BATCH)
     batches, cold, warm = count // _BATCH, [], []
     for number in range(_ROUNDS):
@@ -123,7 +129,7 @@ def _measure(photographs: Photographs, stored: Stored, count: int, mask: float) 
         warm.append(_read(data.dataset, epoch))
     size = sum(file.stat().st_size for file in stored.files) / count
     subject = (photographs.name, photographs.size, stored.name)
-    return Feeding(*subject, size, _median(cold), _median(warm), mask)
+    return Feeding(*subject, size, _median(cold), _median(warm), *_parts(stored, count))
 
 
 def _read(dataset: grain.MapDataset, batches: range) -> Cost:
@@ -153,9 +159,24 @@ def _median(costs: Sequence[Cost]) -> Cost:
     return Cost(of(lambda cost: cost.cpu), of(lambda cost: cost.wall), disk)
 
 
-def _mask_seconds(size: int, count: int = 64) -> float:
-    masks, rng = open_masks(MaskOptions()), np.random.default_rng(0)
-    start = time.process_time()
-    for index in range(count):
-        masks(rng, size, index)
-    return (time.process_time() - start) / count
+def _parts(stored: Stored, count: int) -> tuple[float, float, float]:
+    """Seconds of the core to decode, to crop and to draw a mask, each alone."""
+    options, rng = stored.images, np.random.default_rng(0)
+    source, masks = open_images(options, training=True), open_masks(MaskOptions())
+    images = [source[index] for index in range(min(count, _PARTS_OF))]
+
+    def crop(index: int) -> object:
+        sides = {"resize_min": options.resize_min, "resize_max": options.resize_max}
+        return random_crop(images[index], rng, size=options.size, flip=True, **sides)
+
+    def seconds(part: Callable[[int], object]) -> float:
+        start = time.process_time()
+        for index in range(len(images)):
+            part(index)
+        return (time.process_time() - start) / len(images)
+
+    return (
+        seconds(source.__getitem__),
+        seconds(crop),
+        seconds(lambda i: masks(rng, options.size, i)),
+    )

@@ -13,8 +13,8 @@ from madf_jax.files import prepare_target, write_text
 
 _BOUND_SIZE = 512
 _HEADER = (
-    "| photographs | stored | as | cold: CPU | passed | from disk | in memory: CPU | mask "
-    "| images/s of a core |"
+    "| photographs | stored | as | cold: CPU | passed | from disk | in memory: CPU | decode | crop "
+    "| mask | images/s of a core |"
 )
 
 
@@ -81,7 +81,7 @@ def _line(row: Feeding, chips: int, bounds: Mapping[str, float]) -> str:
         milliseconds(row.cold.wall),
         "-" if disk is None else f"{disk / 1e3:.0f} kB",
         milliseconds(row.warm.cpu),
-        milliseconds(row.mask),
+        *map(milliseconds, (row.decode, row.crop, row.mask)),
         f"{row.rate:.0f}",
         *(str(cores_needed(row, chips, bound)) for bound in bounds.values()),
     ]

@@ -14,7 +14,7 @@ from madf_jax.data.sources import open_images
 
 LARGER, SMALLER = Photographs("larger", (96, 80), 64), Photographs("smaller", (64, 64), 64)
 COST = Cost(cpu=0.016, wall=0.02, disk=264e3)
-ROW = Feeding("large", 512, "folder", 263e3, COST, Cost(0.012, 0.013, 0.0), 0.0004)
+ROW = Feeding("large", 512, "folder", 263e3, COST, Cost(0.012, 0.013, 0.0), 0.01, 0.003, 0.0004)
 
 
 def test_every_way_of_storing_holds_the_same_images(tmp_path):
@@ -73,8 +73,10 @@ def test_every_way_is_measured(monkeypatch):
     monkeypatch.setattr(feeding, "_ROUNDS", 1)
     rows = feeding.measure_feeding(LARGER, 4)
     assert [row.stored for row in rows] == ["folder", "TFDS", "packed", "packed, --side 72"]
-    assert all(min(row.cold.cpu, row.warm.cpu, row.mask, row.bytes) > 0 for row in rows)
-    assert all(row.mask < row.warm.cpu for row in rows)
+    for row in rows:
+        seconds = (row.cold.cpu, row.warm.cpu, row.decode, row.crop, row.mask)
+        assert 0 < min(seconds) <= max(seconds) < 60
+        assert row.bytes > 0
 
 
 def test_the_report_is_a_table_and_json(monkeypatch, tmp_path, capsys):
@@ -92,8 +94,8 @@ def test_the_report_is_a_table_and_json(monkeypatch, tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "| cores for 4 v5e | cores for 4 h |\n" in printed
     assert (
-        "| large | folder | 263 kB | 16.00 ms | 20.00 ms | 264 kB | 12.00 ms | 0.40 ms | 62 | 8 "
-        "| 39 |" in printed
+        "| large | folder | 263 kB | 16.00 ms | 20.00 ms | 264 kB | 12.00 ms | 10.00 ms | 3.00 ms "
+        "| 0.40 ms | 62 | 8 | 39 |" in printed
     )
     assert '"cpu": 0.016' in (tmp_path / "o.json").read_text()
 

@@ -1,7 +1,9 @@
 """The report of a GPU, with workers that take no time and need no GPU."""
 
 import json
-import sys
+import os
+import signal
+import time
 import types
 
 import pytest
@@ -176,6 +178,25 @@ def test_what_time_does_not_allow_is_named(quick, tmp_path, monkeypatch):
     assert "Not begun, for want of time: network 512 float32." in (tmp_path / "gpu.md").read_text()
 
 
+def test_a_termination_ends_what_was_started_and_keeps_the_report(quick, tmp_path, monkeypatch):
+    ended = []
+
+    def measure(task, cache, seconds):
+        try:
+            yield Row(task.series, 1, 0.5)
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(60)
+        finally:
+            ended.append(task.series)
+
+    monkeypatch.setattr(run, "measure", measure)
+    before = signal.getsignal(signal.SIGTERM)
+    assert main(["gpu-report", "--output", str(tmp_path)]) == 130
+    assert signal.getsignal(signal.SIGTERM) == before
+    assert ended == [TRAIN]
+    assert len(json.loads((tmp_path / "gpu.json").read_text())["rows"]) == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -245,6 +266,5 @@ def test_arithmetic_is_linear_in_the_batch(what, monkeypatch, make_network):
 
 @pytest.mark.slow
 def test_a_real_worker_describes_a_cpu(tmp_path):
-    assert sys.executable
     card = launch.describe_card(Task(None, None, "cpu", 1), tmp_path)
     assert set(card["matmul_gflops"]) == {"bfloat16", "float32"}

@@ -1,10 +1,12 @@
 """The command `gpu-report`: measures what the time allows, and writes after every row."""
 
+import contextlib
 import dataclasses
 import os
+import signal
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import jax
@@ -66,7 +68,7 @@ def report_gpu(request: Request, output: Path, command: str) -> int:
     deadline = time.monotonic() + 60 * request.minutes
     _check(request, output)
     jax.config.update("jax_platforms", "cpu")  # of this process, which leaves the card to others
-    with tempfile.TemporaryDirectory(prefix="madf-jax-") as folder:
+    with tempfile.TemporaryDirectory(prefix="madf-jax-") as folder, _ending_all():
         cache = Path(os.environ.get("JAX_COMPILATION_CACHE_DIR", folder)).absolute()
         card = describe_card(Task(None, None, request.platform, 1), cache)
         every = all_series(request.sizes, with_reference=request.reference is not None)
@@ -78,6 +80,16 @@ def report_gpu(request: Request, output: Path, command: str) -> int:
     print(page.to_markdown())
     print("wrote", output / JSON, output / MARKDOWN)
     return 0 if any(row.seconds for row in page.rows) else 1
+
+
+@contextlib.contextmanager
+def _ending_all() -> Iterator[None]:
+    """Lets SIGTERM interrupt as Ctrl-C does, so that what was started ends, too."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _check(request: Request, output: Path) -> None:
