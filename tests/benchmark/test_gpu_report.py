@@ -1,5 +1,6 @@
 """The report of a GPU, with workers that take no time and need no GPU."""
 
+import dataclasses
 import json
 import os
 import signal
@@ -121,7 +122,7 @@ ROW = {"series": TRAIN.__dict__, "batch": 1, "seconds": 0.5}
 @pytest.mark.parametrize(
     ("then", "seconds", "note"),
     [
-        ("exec sleep 60", 1.5, "stopped after 2 s, its share of the time"),
+        ("exec sleep 60", 3, "stopped after 3 s, its share of the time"),
         ("echo 'Some error' >&2; exit 3", 60, "Some error"),
         ("exit 3", 60, "ended with status 3"),
         ("kill -SEGV $$", 60, "ended with status -11"),
@@ -265,6 +266,10 @@ def test_arithmetic_is_linear_in_the_batch(what, monkeypatch, make_network):
 
 
 @pytest.mark.slow
-def test_a_real_worker_describes_a_cpu(tmp_path):
-    card = launch.describe_card(Task(None, None, "cpu", 1), tmp_path)
-    assert set(card["matmul_gflops"]) == {"bfloat16", "float32"}
+def test_real_workers_describe_a_cpu_and_measure_on_it(tmp_path):
+    task = Task(None, None, "cpu", 1)
+    assert set(launch.describe_card(task, tmp_path)["matmul_gflops"]) == {"bfloat16", "float32"}
+    series = Series("network", 128, "float32")
+    (row,) = launch.measure(dataclasses.replace(task, series=series), tmp_path, 600)
+    assert (row.series, row.batch, row.note) == (series, 1, "")
+    assert min(row.rate, row.memory, row.compile_seconds) > 0
