@@ -23,6 +23,7 @@ FLOORS = (
     {"evaluation"},
     {"training"},
     {"parity"},
+    {"export"},
     {"benchmark", "planning", "web"},
     {"__main__"},
 )

@@ -18,8 +18,10 @@ from madf_jax.imaging.rasters import InMemory, Raster
 from madf_jax.inference.demo_weights import demo_weights
 from madf_jax.inference.inputs import AnyImage, as_list, name_of, read_pair
 from madf_jax.inference.painting import PaintOptions, paint_rasters
-from madf_jax.inference.program import CompiledNetwork
+from madf_jax.inference.program import CompiledNetwork, Program, output_of
 from madf_jax.inference.sizes import AnySize
+from madf_jax.inference.stablehlo import read_stablehlo
+from madf_jax.inference.stablehlo_file import SUFFIX as STABLEHLO
 from madf_jax.inference.trained_width import DEFAULT_WIDTH
 from madf_jax.inference.trained_width import trained_width as read_width
 from madf_jax.network import MADF
@@ -76,6 +78,13 @@ class Inpainter:
         memory_limit: float = 1e9,
         compilation_cache: PathLike | None = None,
     ) -> None:
+        cache = None if compilation_cache is None else local_path(compilation_cache)
+        program = CompiledNetwork(output_of(network), variables, 2**network.depth, cache)
+        self._set_up(program, trained_width, batch_size, memory_limit)
+
+    def _set_up(
+        self, program: Program, trained_width: float, batch_size: int | None, memory_limit: float
+    ) -> None:
         if batch_size is None:
             batch_size = 1 if jax.default_backend() == "cpu" else 8
         settings = {"trained_width": trained_width, "batch_size": batch_size}
@@ -83,10 +92,23 @@ class Inpainter:
             if not value > 0:
                 raise UserError(f"{name} must be above 0, got {value}")
         self.trained_width = trained_width
-        cache = None if compilation_cache is None else local_path(compilation_cache)
-        self._network = CompiledNetwork(network, variables, cache)
+        self._network = program
         self._batch_size = batch_size
-        self._any_size = AnySize(self._network, batch_size, memory_limit)
+        self._any_size = AnySize(program, batch_size, memory_limit)
+
+    @classmethod
+    def of_program(
+        cls,
+        program: Program,
+        *,
+        trained_width: float = DEFAULT_WIDTH,
+        batch_size: int | None = None,
+        memory_limit: float = 1e9,
+    ) -> Inpainter:
+        """An inpainter whose network is compiled already, or runs elsewhere; see `Inpainter`."""
+        inpainter = cls.__new__(cls)
+        inpainter._set_up(program, trained_width, batch_size, memory_limit)
+        return inpainter
 
     @classmethod
     def load(
@@ -100,17 +122,35 @@ class Inpainter:
 
         Args:
             path: whatever `madf_jax.weights.load` reads: a file or the directory of a run, of which
-                the averaged weights are taken if it kept some. None takes the demo weights, which
-                come with the package.
+                the averaged weights are taken if it kept some. Or a .stablehlo file of `madf-jax
+                export`. None takes the demo weights, which come with the package.
             trained_width: by default what the weights say of themselves (`trained_width.py`).
             settings: the other arguments of `Inpainter`.
 
         Raises:
             UserError: there are no weights.
         """
-        weights = load_weights(demo_weights() if path is None else path)
+        source = demo_weights() if path is None else path
+        if os.path.splitext(source)[1].lower() == STABLEHLO:
+            return cls._load_stablehlo(source, trained_width, **settings)
+        weights = load_weights(source)
         width = read_width(weights.metadata) if trained_width is None else trained_width
         return cls(weights.network, weights.variables, trained_width=width, **settings)
+
+    @classmethod
+    def _load_stablehlo(
+        cls,
+        path: PathLike,
+        trained_width: float | None,
+        *,
+        compilation_cache: PathLike | None = None,
+        **settings: Any,
+    ) -> Inpainter:
+        found = read_stablehlo(path)
+        cache = None if compilation_cache is None else local_path(compilation_cache)
+        program = CompiledNetwork(found.output, found.variables, found.multiple, cache)
+        width = read_width(found.metadata) if trained_width is None else trained_width
+        return cls.of_program(program, trained_width=width, **settings)
 
     @overload
     def __call__(self, image: np.ndarray, mask: Any, **options: Unpack[_Options]) -> np.ndarray: ...

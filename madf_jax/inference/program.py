@@ -1,9 +1,9 @@
 """The network as compiled programs, one for each shape of a batch."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -17,33 +17,69 @@ from madf_jax.network.pixels import IMAGENET_MEAN, IMAGENET_STD
 Shape = tuple[int, int, int]
 
 
+Output = Callable[[Any, jax.Array, jax.Array], jax.Array]
+"""The last output of the cascade as JAX traces it.
+
+Args:
+    variables: what the network is applied with.
+    image: (N, H, W, 3), float32 in [0, 255], RGB; pixels under holes are not read.
+    mask: (N, H, W, 1), uint8, 1 = known, 0 = hole.
+
+Returns:
+    (N, H, W, 3), float32 in [0, 255].
+"""
+
+
+class Program(Protocol):
+    """What paints batches on the host: `CompiledNetwork`, or the network of another runtime."""
+
+    @property
+    def multiple(self) -> int:
+        """Of which sides must be, in pixels."""
+
+    def __call__(self, image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+        """Runs the network, as `CompiledNetwork` does."""
+
+    def compile(self, shape: Shape) -> None:
+        """Prepares for batches of a shape (N, H, W)."""
+
+    def working_bytes(self, shape: Shape) -> float:
+        """Memory that a call for batches of a shape (N, H, W) takes besides the weights."""
+
+
+def output_of(network: MADF) -> Output:
+    """The `Output` of a network, with `{'params', 'batch_stats'}` as its variables."""
+
+    def output(variables: Any, image: jax.Array, mask: jax.Array) -> jax.Array:
+        return to_pixels(network.apply(variables, normalize(image), mask, train=False)[-1])
+
+    return output
+
+
+def to_pixels(image: jax.Array) -> jax.Array:
+    """An ImageNet-normalized image as float32 in [0, 255], not rounded."""
+    mean, std = (jnp.asarray(value, jnp.float32) for value in (IMAGENET_MEAN, IMAGENET_STD))
+    return jnp.clip(image.astype(jnp.float32) * std + mean, 0.0, 1.0) * 255.0
+
+
 class CompiledNetwork:
     """The last output of the cascade for batches on the host; compiles when a shape is new.
 
     Args:
-        network: whose output it is.
-        variables: `{'params', 'batch_stats'}`, moved to the default device.
-        cache: a directory that keeps programs for later processes.
-
-    Attributes:
+        output: the network.
+        variables: its first argument, moved to the default device.
         multiple: of which sides must be, in pixels.
+        cache: a directory that keeps programs for later processes.
     """
 
     def __init__(
-        self, network: MADF, variables: Mapping[str, Any], cache: Path | None = None
+        self, output: Output, variables: Mapping[str, Any], multiple: int, cache: Path | None = None
     ) -> None:
-        self.multiple = 2**network.depth
+        self.multiple = multiple
         self._variables = jax.device_put(dict(variables))
         self._cache = cache
         self._programs: dict[Shape, tuple[jax.stages.Compiled, Costs]] = {}
-
-        @jax.jit
-        def output(variables: Any, image: jax.Array, mask: jax.Array) -> jax.Array:
-            last = network.apply(variables, normalize(image), mask, train=False)[-1]
-            mean, std = (jnp.asarray(value, jnp.float32) for value in (IMAGENET_MEAN, IMAGENET_STD))
-            return jnp.clip(last.astype(jnp.float32) * std + mean, 0.0, 1.0) * 255.0
-
-        self._output = output
+        self._output = jax.jit(output)
 
     def __call__(self, image: np.ndarray, mask: np.ndarray) -> np.ndarray:
         """Runs the network.

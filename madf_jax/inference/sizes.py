@@ -7,7 +7,7 @@ import numpy as np
 
 from madf_jax.errors import UserError
 from madf_jax.inference.crops import Box
-from madf_jax.inference.program import CompiledNetwork, Shape
+from madf_jax.inference.program import Program, Shape
 from madf_jax.inference.tiles import Blend, find_tiles
 
 _OVERLAP = 128  # pixels of neighboring tiles, at least
@@ -57,7 +57,7 @@ class AnySize:
             tiles.
     """
 
-    def __init__(self, network: CompiledNetwork, batch_size: int, memory_limit: float) -> None:
+    def __init__(self, network: Program, batch_size: int, memory_limit: float) -> None:
         self._network = network
         self._batch_size = batch_size
         self._memory_limit = memory_limit

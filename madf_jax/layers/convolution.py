@@ -3,8 +3,10 @@
 TPUs and GPUs compute XLA's convolutions (`xla`), a CPU mostly matmuls (`cpu`).
 """
 
+import contextlib
+import contextvars
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import flax.linen as nn
 import jax
@@ -15,6 +17,22 @@ from jax import lax
 from madf_jax.layers import cpu, xla
 
 Function = Callable[..., jax.Array]
+
+_only_xla = contextvars.ContextVar("only_xla", default=False)
+
+
+@contextlib.contextmanager
+def only_xla_convolutions() -> Iterator[None]:
+    """Traces XLA's own convolutions for every platform, without the forms of a CPU.
+
+    For programs that leave this machine: those forms depend on sizes, which an exported program
+    leaves open. What was jitted before keeps its form.
+    """
+    token = _only_xla.set(True)
+    try:
+        yield
+    finally:
+        _only_xla.reset(token)
 
 
 def convolution(x: jax.Array, kernel: jax.Array, stride: int = 1, padding: int = 0) -> jax.Array:
@@ -88,6 +106,8 @@ class Conv(nn.Module):
 
 def _by_platform(on_cpu: Function, elsewhere: Function) -> Function:
     """A function of arrays with two forms; its gradients are those of the form that runs."""
+    if _only_xla.get():
+        return elsewhere
 
     @jax.custom_vjp
     def function(*arrays: jax.Array) -> jax.Array:
