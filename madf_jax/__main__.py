@@ -12,6 +12,7 @@ from madf_jax.benchmark.command import add_commands as add_benchmark
 from madf_jax.data.command import add_commands as add_data
 from madf_jax.errors import UserError
 from madf_jax.evaluation.command import add_commands as add_evaluation
+from madf_jax.export.command import add_commands as add_export
 from madf_jax.inference.command import add_commands as add_inference
 from madf_jax.parity.command import add_commands as add_parity
 from madf_jax.planning.command import add_commands as add_planning
@@ -46,7 +47,7 @@ def _run(argv: Sequence[str] | None) -> int:
     parser.add_argument("--version", action="version", version=f"madf-jax {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     rooms = (
-        *(add_inference, add_web, add_evaluation, add_data, add_weights),
+        *(add_inference, add_web, add_evaluation, add_data, add_weights, add_export),
         *(add_parity, add_benchmark, add_planning),
     )
     for add_commands in rooms:

@@ -1,6 +1,7 @@
 """Arguments that several commands take."""
 
 import argparse
+from collections.abc import Callable
 from typing import Any
 
 from madf_jax.files import any_path, local_path
@@ -12,7 +13,7 @@ class LocalPath(argparse.Action):
     An action and not a `type`: argparse would replace the message of a type's UserError.
     """
 
-    _read = staticmethod(local_path)
+    _read: Callable[[str, str], Any] = staticmethod(local_path)
 
     def __call__(
         self,

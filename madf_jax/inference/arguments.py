@@ -3,10 +3,22 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from madf_jax.command_line import LocalOrBucketPath, LocalPath
+from madf_jax.command_line import LocalPath
+from madf_jax.files import AnyPath, any_path
+from madf_jax.weights.hub import is_hub_address
 
 if TYPE_CHECKING:
     from madf_jax.inference.inpainter import Inpainter
+
+
+def _weights(given: str, name: str) -> AnyPath | str:
+    return given if is_hub_address(given) else any_path(given, name)
+
+
+class _Weights(LocalPath):
+    """An argument that names weights, also in a bucket or `hf://OWNER/NAME`."""
+
+    _read = staticmethod(_weights)
 
 
 def add_weights(parser: argparse._ActionsContainer) -> None:
@@ -14,8 +26,9 @@ def add_weights(parser: argparse._ActionsContainer) -> None:
     parser.add_argument(
         "--weights",
         metavar="W",
-        action=LocalOrBucketPath,
-        help="a file (.safetensors, .npz, .pth) or the directory of a run (the demo weights)",
+        action=_Weights,
+        help="a file (.safetensors, .npz, .pth), the directory of a run, or a model of a hub "
+        "(hf://OWNER/NAME); the demo weights if left out",
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from madf_jax.errors import UserError
 from madf_jax.files import any_path, local_copy, local_path, system_errors
+from madf_jax.weights.hub import MODEL, hub_folder, is_hub_address, is_hub_folder
 from madf_jax.weights.model import Weights
 from madf_jax.weights.run_directory import check_run_target, read_run, write_run
 from madf_jax.weights.tensor_files import OWN_SUFFIXES, SUFFIXES, TORCH_SUFFIXES
@@ -21,8 +22,9 @@ def load(path: PathLike, *, optimizer: bool = False) -> Weights:
 
     Args:
         path: a file (.pth, .pt, .safetensors or .npz), a run's working directory, of which the
-            newest checkpoint is read, or one checkpoint in it, `.../checkpoints/STEP`. Each may be
-            in a bucket, `gs://BUCKET/...`.
+            newest checkpoint is read, or one checkpoint in it, `.../checkpoints/STEP`; or a folder
+            of a hub, with `model.safetensors`. Each may be in a bucket, `gs://BUCKET/...`. Or a
+            model of a hub, `hf://OWNER/NAME`.
         optimizer: read the optimizer's state too, if there is one. Otherwise it is neither checked
             nor kept, so that no optimizer can keep its weights from being loaded.
 
@@ -33,8 +35,10 @@ def load(path: PathLike, *, optimizer: bool = False) -> Weights:
     Raises:
         UserError: nothing that holds weights is there, or it is damaged.
     """
-    source = any_path(path)
+    source = hub_folder(os.fspath(path)) if is_hub_address(path) else any_path(path)
     with system_errors(source):
+        if source.is_dir() and is_hub_folder(source):
+            source = source / MODEL
         if source.is_dir():
             return read_run(source, optimizer=optimizer)
         with local_copy(source) as file:
