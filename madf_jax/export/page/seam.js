@@ -1,0 +1,85 @@
+// Where what was painted meets what is known. The same blend as madf_jax/inference/seam.py.
+
+import { distance } from "./distance.js";
+import { reflect } from "./sizes.js";
+import { inverse } from "./scale.js";
+
+const RING = 2; // pixels on each side of an edge
+const RING_HALF_WIDTHS = [0, 2, 2, 2, 0]; // OpenCV's ellipse of 5x5, row by row
+const ENOUGH = 1e-3; // weight from which on a local mean counts in full
+
+/**
+ * Takes the step of color out of a seam, inside the hole only.
+ *
+ * @param image 3 channels in [0, 255]; pixels under holes are not read.
+ * @param {Uint8Array} known 1 = known, 0 = hole.
+ * @param output the network's, changed in place near an edge of the hole.
+ * @param {number} width pixels inside the hole over which the step fades out.
+ */
+export function feather(image, known, output, width) {
+  const { height, width: columns } = image;
+  const hole = inverse(known);
+  const depth = distance(hole, height, columns);
+  const outside = both(known, dilated(hole, height, columns));
+  const inside = both(hole, dilated(known, height, columns));
+  const window = gaussian(width);
+  const before = { ...output, data: output.data.slice() };
+  for (let pixel = 0; pixel < hole.length; pixel++) {
+    if (!hole[pixel] || depth[pixel] >= width + 0.5) continue;
+    const there = localMean(image, outside, pixel, window);
+    const here = localMean(before, inside, pixel, window);
+    // Too far from the edge for the blur nothing was compared.
+    const certain = Math.min(there.weight, here.weight) / ENOUGH;
+    const share = Math.min(certain, 1) * (1 - Math.max(depth[pixel] - 0.5, 0) / width);
+    for (let c = 0; c < 3; c++) {
+      const value = before.data[3 * pixel + c] + share * (there.color[c] - here.color[c]);
+      output.data[3 * pixel + c] = Math.min(Math.max(value, 0), 255);
+    }
+  }
+}
+
+function both(a, b) {
+  return a.map((value, pixel) => value & b[pixel]);
+}
+
+function dilated(region, height, width) {
+  const result = new Uint8Array(region.length);
+  region.forEach((value, pixel) => {
+    if (!value) return;
+    const [row, column] = [Math.floor(pixel / width), pixel % width];
+    RING_HALF_WIDTHS.forEach((half, index) => {
+      const y = row + index - RING;
+      if (y < 0 || y >= height) return;
+      const left = Math.max(0, column - half);
+      result.fill(1, y * width + left, y * width + Math.min(column + half + 1, width));
+    });
+  });
+  return result;
+}
+
+// Weights from the middle to the far side of the ring, of a Gaussian of a quarter of the width.
+function gaussian(width) {
+  const reach = width + RING;
+  const offsets = Array.from({ length: 2 * reach + 1 }, (_, index) => index - reach);
+  const weights = offsets.map((offset) => Math.exp(-(offset ** 2) / (2 * (width / 4) ** 2)));
+  const total = weights.reduce((sum, weight) => sum + weight);
+  return offsets.map((offset, index) => [offset, weights[index] / total]);
+}
+
+// The mean of the colors in a region near a pixel, and the weight that it rests on.
+function localMean({ height, width, data }, region, pixel, window) {
+  const [row, column] = [Math.floor(pixel / width), pixel % width];
+  const color = [0, 0, 0];
+  let weight = 0;
+  for (const [down, vertical] of window) {
+    const start = reflect(row + down, height) * width;
+    for (const [across, horizontal] of window) {
+      const at = start + reflect(column + across, width);
+      if (!region[at]) continue;
+      const share = vertical * horizontal;
+      for (let c = 0; c < 3; c++) color[c] += share * data[3 * at + c];
+      weight += share;
+    }
+  }
+  return { color: color.map((sum) => (weight ? sum / weight : 0)), weight };
+}
