@@ -36,6 +36,12 @@ def add_commands(commands: Subparsers) -> None:
         help="stablehlo: parameters in a .safetensors file beside it, and as an argument",
     )
     parser.add_argument(
+        "--runtime",
+        metavar="DIR|FILE.tgz",
+        action=LocalPath,
+        help="web: the package onnxruntime-web, unpacked or packed (npm is asked for it)",
+    )
+    parser.add_argument(
         "--report",
         metavar="DIR",
         action=LocalPath,
@@ -48,7 +54,9 @@ def add_commands(commands: Subparsers) -> None:
 
 def _export(args: argparse.Namespace) -> int:
     quiet_orbax()
-    request = Request(args.format, args.output_uint8, args.dtype, args.separate_params)
+    request = Request(
+        args.format, args.output_uint8, args.dtype, args.separate_params, args.runtime
+    )
     from madf_jax.export.run import export
 
     options = {name: getattr(args, name) for name in ("report", "license", "force")}

@@ -33,12 +33,14 @@ class Request:
         uint8: image in, composite out, in 8 bits; otherwise the bare network.
         dtype: of the parameters; for ONNX, also of computation.
         separate: parameters in a file of their own.
+        runtime: the package `onnxruntime-web` for a page; None takes npm's.
     """
 
     format: Format
     uint8: bool = False
     dtype: Dtype = "float32"
     separate: bool = False
+    runtime: Path | None = None
 
     def __post_init__(self) -> None:
         """Raises UserError that names the first option that the format has not."""
@@ -46,6 +48,7 @@ class Request:
             "--output-uint8": (self.uint8, _WITH_COMPOSITE),
             "--dtype": (self.dtype != "float32", _WITH_FLOAT16),
             "--separate-params": (self.separate, ("stablehlo",)),
+            "--runtime": (self.runtime is not None, ("web",)),
         }
         for flag, (given, formats) in asked.items():
             if given and self.format not in formats:

@@ -20,6 +20,7 @@ from madf_jax.network.pixels import IMAGENET_MEAN, IMAGENET_STD
 from madf_jax.weights import Weights
 
 MODEL, SETTINGS, RUNTIME = "model.onnx", "settings.json", "runtime"
+_LARGE = 10_000  # bytes of files that are named
 _CHECKED_SIDE = 64  # pixels of what the page paints to see whether a device computes right
 _CHECKED_STEP = 97  # of the values of that; has no factor in common with lines and channels
 
@@ -49,7 +50,8 @@ def write_web_page(weights: Weights, folder: Path, *, runtime: Path | None = Non
     with system_errors(folder):
         _copy_page(folder)
         sizes = _summarize_sizes(folder)
-    return f"run by onnxruntime: off by {facts.deviation:.1e} of the largest value from JAX; {sizes}"
+    deviation = f"off by {facts.deviation:.1e} of the largest value from JAX"
+    return f"run by onnxruntime: {deviation}; {sizes}"
 
 
 def _copy_page(folder: Path) -> None:
@@ -88,14 +90,17 @@ def _expected(weights: Weights) -> dict[str, Any]:
 
 
 def _summarize_sizes(folder: Path) -> str:
-    """The size of the folder and of each file in it, the largest first."""
-    sizes = {path: path.stat().st_size for path in folder.rglob("*") if path.is_file()}
-    each = ", ".join(
-        f"{path.relative_to(folder).as_posix()} {_megabytes(sizes[path])}"
-        for path in sorted(sizes, key=lambda path: -sizes[path])
-    )
-    return f"{_megabytes(sum(sizes.values()))} in all: {each}"
+    """The size of each large file, and of all others together."""
+    sizes = {
+        path.relative_to(folder).as_posix(): path.stat().st_size
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+    large = {name: size for name, size in sizes.items() if size >= _LARGE}
+    others = sum(sizes.values()) - sum(large.values())
+    named = [f"{name} {_megabytes(large[name])}" for name in sorted(large, key=large.__getitem__)]
+    return ", ".join([*reversed(named), f"{len(sizes) - len(large)} others {_megabytes(others)}"])
 
 
 def _megabytes(size: int) -> str:
-    return f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.1f} kB"
+    return f"{size / 1e6:.2f} MB"

@@ -64,7 +64,7 @@ def _hub(weights: Weights, path: Path, request: Request) -> str:
 def _web(weights: Weights, path: Path, request: Request) -> str:
     from madf_jax.export.web_page import write_web_page
 
-    return write_web_page(weights, path)
+    return write_web_page(weights, path, runtime=request.runtime)
 
 
 _BY_FORMAT: dict[Format, Write] = {
