@@ -10,7 +10,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "madf_jax"
 # The floors of the house, from the middle to the edge: a room imports from lower floors only.
 FLOORS = (
-    {"errors", "memory", "former_keys"},
+    {"errors", "memory", "former_keys", "imagenet"},
     {"files", "terminal", "devices", "processes", "all_devices"},
     {"options", "command_line", "compiler"},
     {"layers"},

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 import json
 import os
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,6 +13,7 @@ from madf_jax.export.onnx_builder import Nodes, Scope
 from madf_jax.export.onnx_check import Example, check_composite, check_network
 from madf_jax.export.onnx_images import bare_network, painted_composite
 from madf_jax.files import local_path, write_whole
+from madf_jax.inference.onnx_file import DESCRIPTION, require_packages
 from madf_jax.inference.trained_width import trained_width
 from madf_jax.weights import Weights
 from madf_jax.weights.description import describe_network
@@ -73,8 +73,8 @@ def write_onnx(
         UserError: the extra [onnx] is not installed, the weights are beyond the dtype or the
             format, or onnxruntime's output is not JAX's.
     """
-    _require_packages()
     path = local_path(path)
+    require_packages(path)
     proto = _proto(model, uint8=False, dtype=dtype)
     example, exact = Example.of(model), dtype == "float32"
     deviation = check_network(proto.SerializeToString(), example, exact=exact)
@@ -85,12 +85,6 @@ def write_onnx(
     _describe(proto, model, {"uint8": uint8, "dtype": dtype, **dataclasses.asdict(facts)})
     write_whole(path, lambda temporary: temporary.write_bytes(proto.SerializeToString()))
     return facts
-
-
-def _require_packages() -> None:
-    for package in ("onnx", "onnxruntime"):
-        if importlib.util.find_spec(package) is None:
-            raise UserError(f"ONNX files need the package {package}: pip install 'madf-jax[onnx]'")
 
 
 def _proto(model: Weights, *, uint8: bool, dtype: str) -> onnx.ModelProto:
@@ -122,14 +116,13 @@ def _check_bytes(count: int) -> None:
 
 
 def _describe(proto: onnx.ModelProto, model: Weights, facts: dict[str, Any]) -> None:
-    """Puts what `Inpainter.load` and a reader want to know into the file."""
+    """Puts what a reader of the file wants to know into it, for `madf_jax.inference.onnx_file`."""
+    width = trained_width(model.metadata)
     description = {
-        **model.metadata,
         "network": describe_network(model.network),
-        "trained_hole_width": trained_width(model.metadata),
-        "export": facts,
+        **facts,
+        "step": model.step,
+        "metadata": {**model.metadata, "trained_hole_width": width},
     }
-    if model.step is not None:
-        description["step"] = int(model.step)
     entry = proto.metadata_props.add()
-    entry.key, entry.value = "madf_jax", json.dumps(description)
+    entry.key, entry.value = DESCRIPTION, json.dumps(description)

@@ -3,8 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
+from madf_jax.imagenet import IMAGENET_MEAN, IMAGENET_STD
 
 
 def normalize(image: jax.Array) -> jax.Array:
