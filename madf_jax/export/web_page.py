@@ -14,7 +14,7 @@ from madf_jax.errors import UserError
 from madf_jax.export.onnx_model import write_onnx
 from madf_jax.export.web_runtime import VERSION, copy_runtime
 from madf_jax.files import system_errors, write_text
-from madf_jax.inference.program import CompiledNetwork, output_of
+from madf_jax.inference.program import CompiledNetwork
 from madf_jax.inference.trained_width import trained_width
 from madf_jax.network.pixels import IMAGENET_MEAN, IMAGENET_STD
 from madf_jax.weights import Weights
@@ -78,9 +78,8 @@ def _settings(weights: Weights) -> dict[str, Any]:
 
 def _expected(weights: Weights) -> dict[str, Any]:
     """Some values of what the network paints into the middle of a pattern, in [0, 255]."""
-    multiple = 2**weights.network.depth
-    network = CompiledNetwork(output_of(weights.network), weights.variables, multiple)
-    side = max(_CHECKED_SIDE, multiple)
+    network = CompiledNetwork.of(weights.network, weights.variables)
+    side = max(_CHECKED_SIDE, network.multiple)
     image = (7 * np.arange(side * side * 3) % 256).reshape(1, side, side, 3).astype(np.float32)
     mask = np.ones((1, side, side, 1), np.uint8)
     middle = slice(side // 4, 3 * side // 4)

@@ -73,7 +73,7 @@ def serve(inpainter: "Inpainter", listening: socket.socket) -> NoReturn:
             log_level="critical",
             timeout_graceful_shutdown=_GOODBYE,
         )
-        signal.signal(signal.SIGTERM, _terminate)
+        signal.signal(signal.SIGTERM, terminate)
         uvicorn.Server(config).run(sockets=[listening])
     raise KeyboardInterrupt
 
@@ -132,5 +132,6 @@ class LocalOnly:
             await self._app(scope, receive, send_with_policy)
 
 
-def _terminate(*_: Any) -> NoReturn:
+def terminate(*_: Any) -> NoReturn:
+    """Ends the process on SIGTERM as on an exit, so that what it made is removed."""
     raise SystemExit(128 + signal.SIGTERM)
