@@ -25,7 +25,7 @@ from madf_jax.inference.program import Output, to_pixels
 from madf_jax.inference.stablehlo_file import unpack
 from madf_jax.network import normalize
 from madf_jax.weights import load as load_weights
-from madf_jax.weights.checks import error_context
+from madf_jax.weights.checks import compare_shapes, error_context, shapes_of
 from madf_jax.weights.description import described_network
 from madf_jax.weights.generator import flatten
 from madf_jax.weights.stored import check_size, damage_reported
@@ -73,9 +73,9 @@ def read_stablehlo(path: str | os.PathLike[str]) -> ExportedNetwork:
             _check_calls(exported)
         multiple = 2 ** described_network(facts.get("network")).depth
         uint8, beside = bool(facts.get("uint8")), facts.get("parameters")
-        _check_signature(exported, uint8, beside is not None)
-    variables = {} if beside is None else _read_variables(source.parent / Path(str(beside)).name)
-    call = exported.call if beside is not None else lambda _, *arrays: exported.call(*arrays)
+        taken = _taken_variables(exported, uint8, bool(beside))
+    variables = _read_variables(source.parent / Path(str(beside)).name, taken) if beside else {}
+    call = exported.call if beside else lambda _, *arrays: exported.call(*arrays)
     output = _composite_output(call) if uint8 else _network_output(call)
     return ExportedNetwork(output, variables, multiple, dict(facts.get("metadata") or {}))
 
@@ -101,20 +101,29 @@ def _check_calls(exported: jax.export.Exported) -> None:
         raise UserError(f"calls {', '.join(map(repr, strange))}, which no export of madf_jax does")
 
 
-def _check_signature(exported: jax.export.Exported, uint8: bool, takes_variables: bool) -> None:
+def _taken_variables(
+    exported: jax.export.Exported, uint8: bool, separate: bool
+) -> Mapping[str, jax.ShapeDtypeStruct]:
+    """What a program takes beside image and mask, by name."""
     arguments: Any = jax.tree.unflatten(exported.in_tree, exported.in_avals)[0]
-    arrays, dtype = arguments[takes_variables:], np.uint8 if uint8 else np.float32
-    if [getattr(array, "dtype", None) for array in arrays] != [dtype] * 2:
+    taken, arrays = (arguments[0] if separate else {}), arguments[separate:]
+    dtypes = [getattr(array, "dtype", None) for array in arrays]
+    if dtypes != [np.uint8 if uint8 else np.float32] * 2 or not isinstance(taken, Mapping):
         raise UserError("takes other arguments than it says")
     if (here := jax.export.default_export_platform()) not in exported.platforms:
         raise UserError(f"was exported for {', '.join(exported.platforms)}, and this is {here}")
+    return taken
 
 
-def _read_variables(path: Any) -> dict[str, Any]:
-    variables = load_weights(path).variables
-    return {
-        name: leaf for root, tree in variables.items() for name, leaf in flatten(tree, root).items()
+def _read_variables(path: Any, taken: Mapping[str, jax.ShapeDtypeStruct]) -> dict[str, Any]:
+    leaves = {
+        name: leaf
+        for root, tree in load_weights(path).variables.items()
+        for name, leaf in flatten(tree, root).items()
     }
+    with error_context(path):
+        compare_shapes(shapes_of(leaves), {name: leaf.shape for name, leaf in taken.items()})
+    return {name: np.asarray(leaf, taken[name].dtype) for name, leaf in leaves.items()}
 
 
 def _network_output(call: Any) -> Output:
