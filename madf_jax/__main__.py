@@ -10,6 +10,7 @@ from typing import NoReturn
 from madf_jax import __version__
 from madf_jax.benchmark.command import add_commands as add_benchmark
 from madf_jax.data.command import add_commands as add_data
+from madf_jax.devices import device_errors
 from madf_jax.errors import UserError
 from madf_jax.evaluation.command import add_commands as add_evaluation
 from madf_jax.export.command import add_commands as add_export
@@ -56,8 +57,6 @@ def _run(argv: Sequence[str] | None) -> int:
     if rest and not getattr(args, "takes_config_flags", False):
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     args.rest = rest
-    from madf_jax.devices import device_errors  # imports JAX, which --help does without
-
     with device_errors():
         return int(args.run(args))
 

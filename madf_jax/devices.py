@@ -1,9 +1,8 @@
 """Whether JAX has the devices that it is asked for."""
 
 import contextlib
+import sys
 from collections.abc import Iterator
-
-import jax
 
 from madf_jax.errors import UserError
 
@@ -14,6 +13,8 @@ def require_devices() -> None:
     Raises:
         UserError: the platform that `JAX_PLATFORMS` names is not available.
     """
+    import jax
+
     try:
         jax.devices()
     except (AssertionError, RuntimeError) as error:
@@ -32,11 +33,14 @@ def require_devices() -> None:
 def device_errors() -> Iterator[None]:
     """Turns an error inside into one line if its cause is that `require_devices` fails.
 
+    A command that did not import JAX goes on without it.
+
     Raises:
         UserError: the platform that `JAX_PLATFORMS` names is not available.
     """
     try:
         yield
     except (AssertionError, RuntimeError):
-        require_devices()
+        if "jax" in sys.modules:
+            require_devices()
         raise

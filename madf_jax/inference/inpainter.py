@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal, TypedDict, Unpack, overload
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, overload
 
-import jax
 import numpy as np
 from absl import logging
 from PIL import Image
@@ -15,17 +14,15 @@ from madf_jax.errors import UserError
 from madf_jax.files import local_path
 from madf_jax.imaging.masks import HoleColor
 from madf_jax.imaging.rasters import InMemory, Raster
-from madf_jax.inference.demo_weights import demo_weights
 from madf_jax.inference.inputs import AnyImage, as_list, name_of, read_pair
 from madf_jax.inference.painting import PaintOptions, paint_rasters
-from madf_jax.inference.program import CompiledNetwork, Program, output_of
-from madf_jax.inference.sizes import AnySize
-from madf_jax.inference.stablehlo import read_stablehlo
-from madf_jax.inference.stablehlo_file import SUFFIX as STABLEHLO
+from madf_jax.inference.programs import open_program
+from madf_jax.inference.sizes import AnySize, Program
 from madf_jax.inference.trained_width import DEFAULT_WIDTH
 from madf_jax.inference.trained_width import trained_width as read_width
-from madf_jax.network import MADF
-from madf_jax.weights import load as load_weights
+
+if TYPE_CHECKING:
+    from madf_jax.network import MADF
 
 PathLike = str | os.PathLike[str]
 
@@ -35,7 +32,6 @@ class _Settings(TypedDict, total=False):
 
     batch_size: int | None
     memory_limit: float
-    compilation_cache: PathLike | None
 
 
 class _Options(TypedDict, total=False):
@@ -79,14 +75,16 @@ class Inpainter:
         compilation_cache: PathLike | None = None,
     ) -> None:
         cache = None if compilation_cache is None else local_path(compilation_cache)
-        program = CompiledNetwork(output_of(network), variables, 2**network.depth, cache)
+        from madf_jax.inference.program import CompiledNetwork  # imports JAX
+
+        program = CompiledNetwork.of(network, variables, cache)
         self._set_up(program, trained_width, batch_size, memory_limit)
 
     def _set_up(
         self, program: Program, trained_width: float, batch_size: int | None, memory_limit: float
     ) -> None:
         if batch_size is None:
-            batch_size = 1 if jax.default_backend() == "cpu" else 8
+            batch_size = program.batch_size
         settings = {"trained_width": trained_width, "batch_size": batch_size}
         for name, value in (settings | {"memory_limit": memory_limit}).items():
             if not value > 0:
@@ -116,40 +114,26 @@ class Inpainter:
         path: PathLike | None = None,
         *,
         trained_width: float | None = None,
+        compilation_cache: PathLike | None = None,
         **settings: Unpack[_Settings],
     ) -> Inpainter:
         """Reads weights and their network.
 
         Args:
             path: whatever `madf_jax.weights.load` reads: a file or the directory of a run, of which
-                the averaged weights are taken if it kept some. Or a .stablehlo file of `madf-jax
-                export`. None takes the demo weights, which come with the package.
+                the averaged weights are taken if it kept some. Or a .stablehlo or .onnx file of
+                `madf-jax export`; the latter needs onnxruntime and no JAX. None takes the demo
+                weights, which come with the package.
             trained_width: by default what the weights say of themselves (`trained_width.py`).
+            compilation_cache: see `Inpainter`; an ONNX file needs none.
             settings: the other arguments of `Inpainter`.
 
         Raises:
             UserError: there are no weights.
         """
-        source = demo_weights() if path is None else path
-        if os.path.splitext(source)[1].lower() == STABLEHLO:
-            return cls._load_stablehlo(source, trained_width, **settings)
-        weights = load_weights(source)
-        width = read_width(weights.metadata) if trained_width is None else trained_width
-        return cls(weights.network, weights.variables, trained_width=width, **settings)
-
-    @classmethod
-    def _load_stablehlo(
-        cls,
-        path: PathLike,
-        trained_width: float | None,
-        *,
-        compilation_cache: PathLike | None = None,
-        **settings: Any,
-    ) -> Inpainter:
-        found = read_stablehlo(path)
         cache = None if compilation_cache is None else local_path(compilation_cache)
-        program = CompiledNetwork(found.output, found.variables, found.multiple, cache)
-        width = read_width(found.metadata) if trained_width is None else trained_width
+        program, metadata = open_program(path, cache)
+        width = read_width(metadata) if trained_width is None else trained_width
         return cls.of_program(program, trained_width=width, **settings)
 
     @overload

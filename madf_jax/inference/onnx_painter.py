@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from madf_jax.errors import UserError
-from madf_jax.files import local_path
+from madf_jax.files import any_path, local_copy, system_errors
 from madf_jax.imagenet import IMAGENET_MEAN, IMAGENET_STD
 from madf_jax.inference.onnx_file import read_onnx
 from madf_jax.inference.onnx_shapes import live_bytes
@@ -26,9 +26,9 @@ class OnnxPainter:
     """A `Program` that runs an exported network on the CPU, on all of its cores.
 
     Args:
-        path: of a file that `madf-jax export --format onnx` wrote, the bare network or the
-            composite. The composite's images are 8-bit: what it is given is rounded, and what it
-            paints.
+        path: of a file that `madf-jax export --format onnx` wrote, local or in a bucket: the bare
+            network or the composite. The composite's images are 8-bit: what it is given is rounded,
+            and what it paints.
 
     Attributes:
         multiple: of which sides must be, in pixels.
@@ -42,8 +42,9 @@ class OnnxPainter:
     batch_size = 1
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        source = local_path(path)
-        file = read_onnx(source)
+        source = any_path(path)
+        with system_errors(source), local_copy(source) as here:
+            file = read_onnx(here)
         self.multiple = file.multiple
         self.metadata: Mapping[str, Any] = file.metadata
         with error_context(source):

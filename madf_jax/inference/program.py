@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,11 +11,9 @@ import numpy as np
 
 from madf_jax.compiler import Costs, compile_counted, persistent_compilation_cache
 from madf_jax.errors import UserError
+from madf_jax.inference.sizes import Shape
 from madf_jax.network import MADF, normalize
 from madf_jax.network.pixels import IMAGENET_MEAN, IMAGENET_STD
-
-Shape = tuple[int, int, int]
-
 
 Output = Callable[[Any, jax.Array, jax.Array], jax.Array]
 """The last output of the cascade as JAX traces it.
@@ -30,24 +28,7 @@ Returns:
 """
 
 
-class Program(Protocol):
-    """What paints batches on the host: `CompiledNetwork`, or the network of another runtime."""
-
-    @property
-    def multiple(self) -> int:
-        """Of which sides must be, in pixels."""
-
-    def __call__(self, image: np.ndarray, mask: np.ndarray) -> np.ndarray:
-        """Runs the network, as `CompiledNetwork` does."""
-
-    def compile(self, shape: Shape) -> None:
-        """Prepares for batches of a shape (N, H, W)."""
-
-    def working_bytes(self, shape: Shape) -> float:
-        """Memory that a call for batches of a shape (N, H, W) takes besides the weights."""
-
-
-def output_of(network: MADF) -> Output:
+def _output_of(network: MADF) -> Output:
     """The `Output` of a network, with `{'params', 'batch_stats'}` as its variables."""
 
     def output(variables: Any, image: jax.Array, mask: jax.Array) -> jax.Array:
@@ -70,16 +51,28 @@ class CompiledNetwork:
         variables: its first argument, moved to the default device.
         multiple: of which sides must be, in pixels.
         cache: a directory that keeps programs for later processes.
+
+    Attributes:
+        multiple: as above.
+        batch_size: a CPU gains nothing by more images at once than one.
     """
 
     def __init__(
         self, output: Output, variables: Mapping[str, Any], multiple: int, cache: Path | None = None
     ) -> None:
         self.multiple = multiple
+        self.batch_size = 1 if jax.default_backend() == "cpu" else 8
         self._variables = jax.device_put(dict(variables))
         self._cache = cache
         self._programs: dict[Shape, tuple[jax.stages.Compiled, Costs]] = {}
         self._output = jax.jit(output)
+
+    @classmethod
+    def of(
+        cls, network: MADF, variables: Mapping[str, Any], cache: Path | None = None
+    ) -> "CompiledNetwork":
+        """A network with its `{'params', 'batch_stats'}`."""
+        return cls(_output_of(network), variables, 2**network.depth, cache)
 
     def __call__(self, image: np.ndarray, mask: np.ndarray) -> np.ndarray:
         """Runs the network.

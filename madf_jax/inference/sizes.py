@@ -2,16 +2,38 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from typing import Protocol
 
 import numpy as np
 
 from madf_jax.errors import UserError
 from madf_jax.inference.crops import Box
-from madf_jax.inference.program import Program, Shape
 from madf_jax.inference.tiles import Blend, find_tiles
 
 _OVERLAP = 128  # pixels of neighboring tiles, at least
 _Job = tuple[int, Box]
+Shape = tuple[int, int, int]
+
+
+class Program(Protocol):
+    """What paints batches on the host: `CompiledNetwork`, or the network of another runtime."""
+
+    @property
+    def multiple(self) -> int:
+        """Of which sides must be, in pixels."""
+
+    @property
+    def batch_size(self) -> int:
+        """From how many images at once on nothing is gained."""
+
+    def __call__(self, image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+        """Runs the network, as `CompiledNetwork` does."""
+
+    def compile(self, shape: Shape) -> None:
+        """Prepares for batches of a shape (N, H, W)."""
+
+    def working_bytes(self, shape: Shape) -> float:
+        """Memory that a call for batches of a shape (N, H, W) takes besides the weights."""
 
 
 def bucket(side: int, multiple: int) -> int:
