@@ -42,44 +42,55 @@ function both(a, b) {
   return a.map((value, pixel) => value & b[pixel]);
 }
 
+// Grown by an ellipse. Only pixels at the edge of a region can grow it.
 function dilated(region, height, width) {
-  const result = new Uint8Array(region.length);
-  region.forEach((value, pixel) => {
-    if (!value) return;
-    const [row, column] = [Math.floor(pixel / width), pixel % width];
-    RING_HALF_WIDTHS.forEach((half, index) => {
-      const y = row + index - RING;
-      if (y < 0 || y >= height) return;
-      const left = Math.max(0, column - half);
-      result.fill(1, y * width + left, y * width + Math.min(column + half + 1, width));
-    });
-  });
+  const result = region.slice();
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      const at = y * width + x;
+      if (!region[at]) continue;
+      const inner = x > 0 && x < width - 1 && y > 0 && y < height - 1;
+      if (inner && region[at - 1] && region[at + 1] && region[at - width] && region[at + width]) {
+        continue;
+      }
+      RING_HALF_WIDTHS.forEach((half, index) => {
+        const row = y + index - RING;
+        if (row < 0 || row >= height) return;
+        const [left, right] = [Math.max(0, x - half), Math.min(x + half + 1, width)];
+        result.fill(1, row * width + left, row * width + right);
+      });
+    }
+  }
   return result;
 }
 
 // Weights from the middle to the far side of the ring, of a Gaussian of a quarter of the width.
 function gaussian(width) {
   const reach = width + RING;
-  const offsets = Array.from({ length: 2 * reach + 1 }, (_, index) => index - reach);
-  const weights = offsets.map((offset) => Math.exp(-(offset ** 2) / (2 * (width / 4) ** 2)));
+  const weights = Float64Array.from({ length: 2 * reach + 1 }, (_, index) => {
+    return Math.exp(-((index - reach) ** 2) / (2 * (width / 4) ** 2));
+  });
   const total = weights.reduce((sum, weight) => sum + weight);
-  return offsets.map((offset, index) => [offset, weights[index] / total]);
+  return weights.map((weight) => weight / total);
 }
 
 // The mean of the colors in a region near a pixel, and the weight that it rests on.
 function localMean({ height, width, data }, region, pixel, window) {
+  const reach = (window.length - 1) / 2;
   const [row, column] = [Math.floor(pixel / width), pixel % width];
-  const color = [0, 0, 0];
-  let weight = 0;
-  for (const [down, vertical] of window) {
-    const start = reflect(row + down, height) * width;
-    for (const [across, horizontal] of window) {
-      const at = start + reflect(column + across, width);
+  let [red, green, blue, weight] = [0, 0, 0, 0];
+  for (let y = 0; y < window.length; y++) {
+    const start = reflect(row + y - reach, height) * width;
+    for (let x = 0; x < window.length; x++) {
+      const at = start + reflect(column + x - reach, width);
       if (!region[at]) continue;
-      const share = vertical * horizontal;
-      for (let c = 0; c < 3; c++) color[c] += share * data[3 * at + c];
+      const share = window[y] * window[x];
+      red += share * data[3 * at];
+      green += share * data[3 * at + 1];
+      blue += share * data[3 * at + 2];
       weight += share;
     }
   }
-  return { color: color.map((sum) => (weight ? sum / weight : 0)), weight };
+  const color = [red, green, blue];
+  return { color: weight ? color.map((sum) => sum / weight) : color, weight };
 }

@@ -47,6 +47,7 @@ export function bucket(side, multiple) {
 
 /** The place inside of a side that a place outside mirrors, however far it is. */
 export function reflect(place, side) {
+  if (place >= 0 && place < side) return place;
   if (side === 1) return 0;
   const period = 2 * (side - 1);
   const within = ((place % period) + period) % period;
