@@ -5,7 +5,11 @@ import shlex
 import sys
 
 from madf_jax.command_line import LocalPath
+from madf_jax.inference.arguments import add_weights
 from madf_jax.terminal import Subparsers, quiet_orbax
+
+# What only `serve` takes, and what only the others take.
+_SERVED, _COMPUTED = ("weights",), ("batch", "dtype", "reference")
 
 
 def add_commands(commands: Subparsers) -> None:
@@ -23,7 +27,16 @@ def _add_benchmark(commands: Subparsers) -> None:
         "the machine's rate for a large matmul.",
     )
     parts = ("dynamic-filter", "network", "train", "data")
-    parser.add_argument("part", nargs="?", choices=parts, help="by default all of them")
+    apart = ("onnx", "serve")
+    parser.add_argument(
+        "part",
+        nargs="?",
+        choices=(*parts, *apart),
+        help="onnx: the network in JAX and in onnxruntime; serve: painting with weights W, by size "
+        "and dtype, each in a process of its own; both need the extra [onnx]. By default all "
+        "others",
+    )
+    add_weights(parser)
     parser.add_argument(
         "--size", metavar="S", type=int, nargs="+", default=[], help="sides of images, pixels"
     )
@@ -50,7 +63,15 @@ def _add_benchmark(commands: Subparsers) -> None:
 def _benchmark(args: argparse.Namespace) -> int:
     if args.batch < 0 or args.repeats < 1:
         args.parser.error("--batch and --repeats must be positive")
+    foreign = _SERVED if args.part != "serve" else _COMPUTED
+    for name in foreign:
+        if getattr(args, name) != args.parser.get_default(name):
+            args.parser.error(f"--{name} is not for {args.part or 'this'}")
     quiet_orbax()
+    if args.part == "serve":
+        from madf_jax.benchmark.serve import serve
+
+        return serve(args.weights, args.size, args.repeats, args.json)
     from madf_jax.benchmark.run import Request, benchmark
 
     parts = [args.part] if args.part else args.parts

@@ -21,8 +21,9 @@ SIZES = {
     "network": (128, 256, 512, 1024),
     "train": (256,),
     "data": (512,),
+    "onnx": (512,),
 }
-_MULTIPLES = {"dynamic-filter": 2, "network": 128, "train": 128, "data": 32}
+_MULTIPLES = {"dynamic-filter": 2, "network": 128, "train": 128, "data": 32, "onnx": 128}
 # The form that builds every filter takes 2.7 GiB at 512 pixels.
 _PATCHES_MAX_SIZE = 512
 _REFERENCE_MAX_SIZE = 512
@@ -130,11 +131,18 @@ def _data(request: Request, size: int, _: float) -> list[Measurement]:
     return measure_data(size, request.batch or 6)
 
 
+def _onnx(request: Request, size: int, _: float) -> list[Measurement]:
+    from madf_jax.benchmark.onnx import measure_onnx
+
+    return [measure_onnx(size, request.batch or 1, request.repeats)]
+
+
 _BY_PART: dict[str, Callable[[Request, int, float], list[Measurement]]] = {
     "dynamic-filter": _dynamic_filter,
     "network": _network,
     "train": _train,
     "data": _data,
+    "onnx": _onnx,
 }
 
 
