@@ -45,14 +45,23 @@ class OnnxFile:
     Attributes:
         content: all of it.
         model: the same, parsed.
-        multiple: of which sides must be, in pixels.
-        metadata: of the weights, as the file has it.
+        facts: its description, as it stands there.
     """
 
     content: bytes
     model: onnx.ModelProto
-    multiple: int
-    metadata: dict[str, Any]
+    facts: dict[str, Any]
+
+    @property
+    def multiple(self) -> int:
+        """Of which sides must be, in pixels."""
+        return 2 ** int(self.facts["network"]["depth"])
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """Of the weights."""
+        metadata = self.facts.get("metadata")
+        return metadata if isinstance(metadata, dict) else {}
 
 
 def read_onnx(path: Path) -> OnnxFile:
@@ -72,9 +81,7 @@ def read_onnx(path: Path) -> OnnxFile:
             model = _parsed(content)
         facts = _description(model)
         _check_graph(model)
-        metadata = facts.get("metadata")
-        metadata = metadata if isinstance(metadata, dict) else {}
-        return OnnxFile(content, model, 2 ** _depth(facts), metadata)
+        return OnnxFile(content, model, facts)
 
 
 def require_packages(path: Path) -> None:
@@ -106,17 +113,11 @@ def _description(model: onnx.ModelProto) -> dict[str, Any]:
         facts = json.loads(texts[0])
     except (ValueError, RecursionError):
         facts = None
-    if not isinstance(facts, dict):
-        raise UserError("its description is no JSON object")
-    return facts
-
-
-def _depth(facts: dict[str, Any]) -> int:
-    network = facts.get("network")
+    network = facts.get("network") if isinstance(facts, dict) else None
     depth = network.get("depth") if isinstance(network, dict) else None
     if not isinstance(depth, int) or not 1 <= depth <= _DEEPEST:
-        raise UserError(f"its network's depth is {depth!r}; 1 to {_DEEPEST} are allowed")
-    return depth
+        raise UserError(f"its description has no network of a depth from 1 to {_DEEPEST}")
+    return facts
 
 
 def _check_graph(model: onnx.ModelProto) -> None:
