@@ -1,6 +1,7 @@
 """The command line: `madf-jax COMMAND` or `python -m madf_jax COMMAND`."""
 
 import argparse
+import importlib.util
 import os
 import signal
 import sys
@@ -21,6 +22,10 @@ from madf_jax.terminal import quiet_broken_pipe
 from madf_jax.web.command import add_commands as add_web
 from madf_jax.weights.command import add_commands as add_weights
 
+_WITHOUT_JAX = (
+    "this needs {}, and JAX is not installed (pip install madf-jax); "
+    "without it, only inpaint with --weights FILE.onnx runs"
+)
 INTERRUPTED = 128 + signal.SIGINT
 """The status after Ctrl-C, as of a program that the signal ended."""
 
@@ -37,6 +42,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _run(argv)
         except UserError as error:
             print(f"madf-jax: {error}", file=sys.stderr)
+            return 1
+        except ModuleNotFoundError as error:
+            if importlib.util.find_spec("jax") is not None:
+                raise
+            print(f"madf-jax: {_WITHOUT_JAX.format(error.name)}", file=sys.stderr)
             return 1
         except KeyboardInterrupt:
             print("madf-jax: interrupted", file=sys.stderr)

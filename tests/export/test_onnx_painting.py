@@ -1,5 +1,6 @@
 """Painting with ONNX files: what the Inpainter makes of them, without JAX, and which it refuses."""
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -10,9 +11,10 @@ import pytest
 from onnx import helper
 from PIL import Image
 
+from madf_jax.__main__ import main
 from madf_jax.errors import UserError
 from madf_jax.export.onnx_model import write_onnx
-from madf_jax.inference import onnx_file
+from madf_jax.inference import command, onnx_file
 from madf_jax.inference.inpainter import Inpainter
 from madf_jax.inference.onnx_painter import OnnxPainter
 from madf_jax.inference.onnx_shapes import live_bytes
@@ -216,3 +218,21 @@ def test_live_bytes_are_those_of_a_chain_with_a_shortcut():
     image, out = info("image", 1, ["n", "h", "w", 4]), info("out", 1, ["n", "h", "w", 4])
     model = helper.make_model(helper.make_graph(nodes, "chain", [image], [out]))
     assert live_bytes(model, (1, 2, 4)) == 3 * 2 * 4 * 4 * 4
+
+
+@pytest.mark.parametrize("installed", [False, True])
+def test_what_needs_jax_says_so_where_it_is_not_installed(installed, tmp_path, monkeypatch, capsys):
+    def load_inpainter(args):
+        raise ModuleNotFoundError("No module named 'flax'", name="flax")
+
+    monkeypatch.setattr(command, "load_inpainter", load_inpainter)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: "jax" if installed else None)
+    Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(tmp_path / "image.png")
+    flags = [f"--{name}={tmp_path / 'image.png'}" for name in ("image", "mask")]
+    argv = ["inpaint", *flags, f"--output={tmp_path / 'out.png'}"]
+    if installed:  # a mistake of this package or its installation
+        with pytest.raises(ModuleNotFoundError, match="flax"):
+            main(argv)
+        return
+    assert main(argv) == 1
+    assert "this needs flax, and JAX is not installed" in capsys.readouterr().err
