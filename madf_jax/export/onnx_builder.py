@@ -49,7 +49,8 @@ class Nodes:
         """
         from onnx import numpy_helper
 
-        self._constants[name] = numpy_helper.from_array(np.ascontiguousarray(value), name)
+        # A scalar must stay one, which np.ascontiguousarray makes a vector of.
+        self._constants[name] = numpy_helper.from_array(np.asarray(value, order="C"), name)
         return name
 
     def weight(self, name: str, value: np.ndarray) -> str:
@@ -114,10 +115,9 @@ class Scope:
         """Adds a vector of int64."""
         return self.nodes.constant(self._named(name), np.array(values, np.int64))
 
-    def number(self, name: str, *values: float) -> str:
-        """Adds a scalar, or a vector of several, in the dtype of computation."""
-        array = np.array(values if len(values) > 1 else values[0])
-        return self.nodes.weight(self._named(name), array)
+    def number(self, name: str, value: float) -> str:
+        """Adds a scalar in the dtype of computation."""
+        return self.nodes.weight(self._named(name), np.array(value))
 
     def weight(self, name: str, value: np.ndarray) -> str:
         """Adds an array in the dtype of computation."""

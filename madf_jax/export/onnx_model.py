@@ -58,10 +58,11 @@ def write_onnx(
     and anything else known, and gives `composite` (N, H, W, 3), uint8: known pixels as they came
     in, holes painted and rounded to the nearest level.
 
-    What onnxruntime does with wrong input: another dtype, rank or number of channels, and a mask of
-    another size than the image, is refused by name; so is, without the reason, a side that is no
-    multiple of 2**depth ('Concat' finds that sizes differ). What it can't see: a mask of the wrong
-    polarity, which keeps the hole and paints the rest, and a bare network's image in [0, 255].
+    What onnxruntime does with wrong input: another dtype, rank or number of channels is refused by
+    the input's name. A side that is no multiple of 2**depth, and a mask of another size or number
+    than the image, are refused where sizes meet, mostly in a 'Concat'. What it can't see: a mask of
+    the other polarity, which keeps the hole and paints the rest; and, in a bare network, an image
+    or a mask in [0, 255], which gives a wrong image.
 
     Args:
         model: what `madf_jax.weights.load` reads.

@@ -27,8 +27,8 @@ def add_weights(parser: argparse._ActionsContainer) -> None:
         "--weights",
         metavar="W",
         action=_Weights,
-        help="a file (.safetensors, .npz, .pth), the directory of a run, or a model of a hub "
-        "(hf://OWNER/NAME); the demo weights if left out",
+        help="a file (.safetensors, .npz, .pth, .stablehlo, .onnx), the directory of a run, or a "
+        "model of a hub (hf://OWNER/NAME); the demo weights if left out",
     )
 
 
