@@ -4,6 +4,7 @@ import importlib.util
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -20,6 +21,7 @@ from madf_jax.inference.onnx_painter import OnnxPainter
 from madf_jax.inference.onnx_shapes import live_bytes
 from madf_jax.weights import Weights
 
+ROOT = Path(__file__).parents[2]
 WITHOUT_JAX = """
 import sys
 for name in ("jax", "jaxlib", "flax", "optax", "orbax", "clu", "grain", "scipy", "skimage",
@@ -92,7 +94,7 @@ def test_the_command_paints_where_jax_is_not_installed(bare, tmp_path):
     flags = [f"--{name}={place}" for name, place in places.items()]
     done = subprocess.run(
         [sys.executable, "-c", WITHOUT_JAX, "inpaint", f"--weights={bare}", *flags],
-        env=os.environ | {"PYTHONPATH": os.getcwd()},
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
     )
@@ -236,3 +238,15 @@ def test_what_needs_jax_says_so_where_it_is_not_installed(installed, tmp_path, m
         return
     assert main(argv) == 1
     assert "this needs flax, and JAX is not installed" in capsys.readouterr().err
+
+
+def test_the_small_install_has_the_versions_that_were_tested():
+    def pins(name):
+        lines = (ROOT / name).read_text().splitlines()
+        pinned = [line.partition("#")[0].split("==") for line in lines if "==" in line]
+        return {package.partition("[")[0]: version.strip() for package, version in pinned}
+
+    small, whole = pins("requirements-paint.txt"), pins("requirements.txt")
+    assert "onnxruntime" in small and "jax" not in small
+    tested = whole | pins("requirements-dev.txt")
+    assert small == {package: tested[package] for package in small}
