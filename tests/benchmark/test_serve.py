@@ -7,6 +7,7 @@ import pytest
 from madf_jax.__main__ import main
 from madf_jax.benchmark import serve, serve_one
 from madf_jax.errors import UserError
+from madf_jax.export import onnx_model
 
 pytest.importorskip("onnxruntime", reason="needs the onnx extra")
 
@@ -27,6 +28,7 @@ def test_every_size_is_painted_by_every_runtime(weights, tmp_path, capsys, monke
         numbers = {"load_seconds": 1.0, "first_seconds": 2.0, "seconds": 0.25}
         return {**numbers, "peak_bytes": 3 * 10**8}
 
+    monkeypatch.setattr(onnx_model, "write_onnx", lambda *args, **options: None)
     monkeypatch.setattr(serve, "_measure", measure)
     monkeypatch.setattr(serve, "describe_machine", lambda dtype: {"processor": "p", "cores": 2})
     target = tmp_path / "o.json"
