@@ -14,6 +14,7 @@ from pathlib import Path
 
 from absl import logging
 
+from madf_jax.checkpoints.holder import identify, is_alive
 from madf_jax.errors import UserError
 from madf_jax.files import AnyPath, in_bucket, system_errors
 
@@ -29,8 +30,9 @@ def exclusive(workdir: AnyPath) -> Iterator[str]:
     """Keeps a working directory for this process, until it ends in whatever way.
 
     On a disk the system releases the lock with the process; the file stays. A bucket has no locks:
-    there the file shows signs of life, and is removed in the end. A training that ends without
-    doing so is waited for, until its silence has lasted long enough.
+    there the file names the process, shows signs of life, and is removed in the end. A training
+    that ended without doing so is known to have ended if it ran on this machine; one of another is
+    waited for, until its silence has lasted long enough.
 
     Args:
         workdir: an existing directory.
@@ -76,10 +78,11 @@ def _lock(workdir: Path, descriptor: int, path: Path) -> None:
 @contextlib.contextmanager
 def _in_bucket(workdir: AnyPath, text: str) -> Iterator[None]:
     path, ended = workdir / LOCK, threading.Event()
-    clear_silent_lock(workdir)
+    text = f"{text}\n{identify()}"
+    clear_abandoned_lock(workdir)
     with system_errors(path):
         path.write_text(f"{text}\n0")
-        # Of several that saw the silence, the last one to write has it.
+        # Of several that found it free, the last one to write has it.
         time.sleep(1)
         if not _is_mine(path, text):
             raise _in_use(workdir, path.read_text())
@@ -95,33 +98,38 @@ def _in_bucket(workdir: AnyPath, text: str) -> Iterator[None]:
                 path.unlink()
 
 
-def clear_silent_lock(workdir: AnyPath) -> None:
-    """Removes the lock that a killed training left in a bucket, when it has been silent for long.
+def clear_abandoned_lock(workdir: AnyPath) -> None:
+    """Removes the lock that a killed training left in a bucket.
 
     So that whoever reads the working directory then finds it as that training left it.
 
     Raises:
-        UserError: that training shows a sign of life, or the bucket can't be used.
+        UserError: that training lives, or the bucket can't be used.
     """
     if in_bucket(workdir):
         with system_errors(workdir / LOCK):
-            if _is_silent(workdir, workdir / LOCK):
+            content = _content(workdir / LOCK)
+            if content is not None and _is_abandoned(workdir, content):
                 (workdir / LOCK).unlink()
 
 
-def _is_silent(workdir: AnyPath, path: AnyPath) -> bool:
-    """Whether there is a lock without a sign of life; False if there is none."""
-    first = _content(path)
-    if first is None:
-        return False
+def _is_abandoned(workdir: AnyPath, content: str) -> bool:
+    """Whether the training that wrote a lock has ended; False if it removed the lock meanwhile."""
+    alive = is_alive(content.partition("\n")[2].partition("\n")[0])
+    if alive:
+        raise _in_use(workdir, content)
+    return alive is False or _stays_silent(workdir, content)
+
+
+def _stays_silent(workdir: AnyPath, content: str) -> bool:
+    path, end = workdir / LOCK, time.monotonic() + _SILENCE
     logging.info("%s is there: waiting %.0f s for a sign of life of that training", path, _SILENCE)
-    end = time.monotonic() + _SILENCE
     while time.monotonic() < end:
         time.sleep(1)
         now = _content(path)
         if now is None:
             return False
-        if now != first:
+        if now != content:
             raise _in_use(workdir, now)
     return True
 

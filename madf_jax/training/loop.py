@@ -10,7 +10,7 @@ from absl import logging
 from clu import parameter_overview
 
 from madf_jax.checkpoints.manager import Checkpoints
-from madf_jax.checkpoints.ownership import clear_silent_lock, exclusive
+from madf_jax.checkpoints.ownership import clear_abandoned_lock, exclusive
 from madf_jax.checkpoints.reading import Restored
 from madf_jax.compiler import persistent_compilation_cache
 from madf_jax.config.identity import describe_job
@@ -58,7 +58,7 @@ def train(setup: Setup, workdir: AnyPath, stop: StopSignals | None = None) -> bo
     with together():
         program = make_program(setup, mesh)
         if jax.process_index() == 0:
-            clear_silent_lock(workdir)
+            clear_abandoned_lock(workdir)
     with together():
         inputs = read_inputs(program, workdir)
     config, data = json.loads(describe_job(setup, inputs.data.fingerprint))

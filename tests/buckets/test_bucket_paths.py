@@ -2,6 +2,8 @@
 
 import importlib.util
 import json
+import subprocess
+import sys
 import threading
 import time
 
@@ -10,7 +12,8 @@ import pytest
 from etils import epath
 
 from madf_jax.checkpoints import ownership
-from madf_jax.checkpoints.ownership import LOCK, clear_silent_lock, exclusive
+from madf_jax.checkpoints.holder import identify
+from madf_jax.checkpoints.ownership import LOCK, clear_abandoned_lock, exclusive
 from madf_jax.checkpoints.plain_path import plain_path
 from madf_jax.errors import UserError
 from madf_jax.evaluation.output import ReportDirectory
@@ -125,12 +128,32 @@ def test_a_training_that_was_killed_is_waited_for_and_then_replaced(quick):
 
 
 def test_the_lock_of_a_killed_training_is_cleared_and_that_of_a_living_one_is_not(quick):
-    clear_silent_lock(quick)
+    clear_abandoned_lock(quick)
     (quick / LOCK).write_text("process 1 on some-host since long ago (abc)\n7")
-    clear_silent_lock(quick)
+    clear_abandoned_lock(quick)
     assert not (quick / LOCK).exists()
     with exclusive(quick), pytest.raises(UserError, match="in use by another training"):
-        clear_silent_lock(quick)
+        clear_abandoned_lock(quick)
+
+
+def test_the_lock_of_a_process_that_ended_on_this_machine_is_not_waited_for(quick, monkeypatch):
+    monkeypatch.setattr(ownership, "_SILENCE", float("inf"))
+    program = (
+        "import os, pathlib, signal, sys\n"
+        "from madf_jax.checkpoints.holder import identify\n"
+        "pathlib.Path(sys.argv[1]).write_text(f'process 1 on this-host\\n{identify()}\\n7')\n"
+        "os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    subprocess.run([sys.executable, "-c", program, str(quick / LOCK)], check=False)
+    clear_abandoned_lock(quick)
+    assert not (quick / LOCK).exists()
+
+
+def test_a_training_of_this_machine_that_does_nothing_keeps_its_bucket(quick, monkeypatch):
+    monkeypatch.setattr(ownership, "_SILENCE", 0.0)
+    (quick / LOCK).write_text(f"process 1 on this-host\n{identify()}\n7")
+    with pytest.raises(UserError, match="in use by another training: process 1 on this-host"):
+        clear_abandoned_lock(quick)
 
 
 def test_who_lost_a_bucket_ends(quick, monkeypatch, capfd):
