@@ -19,7 +19,7 @@ help:
 	@echo "make test-web     run the tests of the page in the browser; they need Chromium"
 	@echo "make test-gpu     run the tests for a GPU"
 	@echo "make gpu-report   speed and memory on a GPU, in MINUTES=10; REFERENCE=CHECKOUT compares with PyTorch"
-	@echo "make faults       kill, stop, damage and restart trainings; KILLS=100 kills"
+	@echo "make faults       kill, stop, damage and restart trainings; KILLS=100 kills, BUCKET=1 in a bucket"
 	@echo "make rehearsal    train and evaluate on two hosts with a bucket, all on this machine; needs root"
 	@echo "make lint         ruff and mypy"
 	@echo "make format       let ruff format and fix"
@@ -81,7 +81,7 @@ gpu-report: gpu-here $(VENV)/.installed-gpu $(if $(REFERENCE),$(VENV)/.installed
 	  --output runs/gpu-report --minutes $(MINUTES) $(if $(REFERENCE),--reference $(REFERENCE))
 
 faults: $(VENV)/.installed-dev
-	$(BIN)/python tests/faults/harness.py --kills $(KILLS)
+	$(BIN)/python tests/faults/harness.py --kills $(KILLS) $(if $(BUCKET),--bucket)
 
 rehearsal: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.buckets.rehearsal

@@ -98,7 +98,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     args = parser.parse(arguments)
     for name in _PATHS:
         if (given := getattr(args, name)) is not None:
-            path = any_path if name == "output" else local_path
+            path = any_path if name in ("weights", "output") else local_path
             setattr(args, name, path(given, f"--{name}"))
     _check(args)
     args.output = args.output or args.workdir

@@ -5,26 +5,23 @@ bucket has objects and no directories: what has no object in it is not there.
 """
 
 import contextlib
-import importlib.util
 import json
-import logging
 import os
 import re
 import stat
 import tempfile
-import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from etils import epath
 
+from madf_jax import buckets
 from madf_jax.errors import UserError
 
 AnyPath: TypeAlias = Path | epath.Path
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")
-_BUCKET = re.compile(r"gs://[a-z0-9][a-z0-9._-]*[a-z0-9](/.*)?")
 
 
 def local_path(given: str | os.PathLike[str], name: str = "") -> Path:
@@ -42,7 +39,7 @@ def local_path(given: str | os.PathLike[str], name: str = "") -> Path:
     if not text:
         raise UserError(f"{name or 'a path'} is empty; name a file or directory")
     if _URL.match(text):
-        raise UserError(f"{shown}: only local paths are supported, not URLs")
+        raise UserError(f"{shown}: only local paths are supported, not URLs; copy or mount it")
     try:
         if "\0" in text:
             raise UnicodeError
@@ -69,19 +66,7 @@ def any_path(given: str | os.PathLike[str], name: str = "") -> AnyPath:
     text = os.fspath(given)
     if not _URL.match(text):
         return local_path(given, name)
-    shown = f"{name}={text}" if name else text
-    if not text.lower().startswith("gs://"):
-        raise UserError(f"{shown}: only local paths and gs://BUCKET/... are supported")
-    if not _BUCKET.fullmatch(text):
-        raise UserError(f"{shown}: names no bucket; write gs://BUCKET/PATH")
-    if importlib.util.find_spec("gcsfs") is None:
-        raise UserError(f"{shown}: needs the package gcsfs: pip install 'madf-jax[gcs]'")
-    for library in ("gcsfs", "fsspec"):  # which log every file they open
-        logging.getLogger(library).setLevel(logging.WARNING)
-    import fsspec
-
-    # Else what another process has written since would not be seen.
-    fsspec.config.conf.setdefault("gcs", {})["use_listings_cache"] = False
+    buckets.prepare(text, f"{name}={text}" if name else text)
     return epath.Path(text)
 
 
@@ -120,24 +105,23 @@ def system_errors(path: AnyPath | str, name: str = "") -> Iterator[None]:
         name: the flag or key that names it, for messages.
 
     Raises:
-        UserError: an OSError or a MemoryError was raised inside.
+        UserError: an OSError or a MemoryError was raised inside; or anything, of a bucket.
     """
     shown = f"{name}={path}" if name else f"{path}"
     try:
         yield
     except FileNotFoundError:
         raise UserError(f"{shown}: there is no such file or directory") from None
-    except OSError as error:
-        raise UserError(f"{shown}: {error.strerror or error}") from None
     except MemoryError:
         raise UserError(f"{shown}: out of memory") from None
     except UserError:
         raise
     except Exception as error:  # gcsfs, its transport and its authentication each have their own
-        if isinstance(path, str) or not in_bucket(path):
-            raise
-        text = textwrap.shorten(str(error) or type(error).__name__, 200, placeholder=" ...")
-        raise UserError(f"{shown}: {text}") from None
+        if not isinstance(path, str) and in_bucket(path):
+            raise UserError(f"{shown}: {buckets.explain(error)}") from None
+        if isinstance(error, OSError):
+            raise UserError(f"{shown}: {error.strerror or error}") from None
+        raise
 
 
 def require_regular_file(path: Path, name: str = "") -> os.stat_result:
@@ -200,6 +184,26 @@ def _size(path: AnyPath, name: str) -> int:
     return found.length if in_bucket(path) else found.st_size
 
 
+def is_directory(path: AnyPath, name: str = "") -> bool:
+    """Whether there is a directory, or something below this name of a bucket.
+
+    Args:
+        path: to look at.
+        name: the flag or key that names it, for messages.
+
+    Raises:
+        UserError: it can't be looked at. `path.is_dir()` takes a bucket's refusal for "no".
+    """
+    with system_errors(path, name):
+        if not in_bucket(path):
+            return path.is_dir()
+        try:
+            found: Any = path.stat()
+        except FileNotFoundError:
+            return False
+        return found.is_directory
+
+
 def make_directory(path: AnyPath, name: str) -> None:
     """Makes a directory with those above it, and finds out whether it can be written to.
 
@@ -215,8 +219,11 @@ def make_directory(path: AnyPath, name: str) -> None:
     if in_bucket(path):
         probe = path / _temporary(Path("probe")).name
         with system_errors(path, name):
-            path.mkdir(parents=True, exist_ok=True)
-            probe.write_bytes(b"")
+            try:
+                path.mkdir(parents=True, exist_ok=True)
+                probe.write_bytes(b"")
+            except FileNotFoundError:
+                raise UserError(f"{name}={path}: there is no such bucket; make it") from None
             probe.unlink()
         return
     try:

@@ -11,6 +11,7 @@ PACKAGE = Path(__file__).parents[1] / "madf_jax"
 # The floors of the house, from the middle to the edge: a room imports from lower floors only.
 FLOORS = (
     {"errors", "memory", "former_keys", "imagenet"},
+    {"buckets"},
     {"files", "terminal", "devices", "processes", "all_devices"},
     {"options", "command_line", "compiler"},
     {"layers"},

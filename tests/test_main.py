@@ -119,7 +119,7 @@ __main__.program()
 @pytest.mark.parametrize("url", ["gs://bucket/run", "s3://b/c.npz"])
 def test_urls_are_refused_in_one_line(arguments, flag, url, capsys):
     assert main([argument.replace("URL", url) for argument in arguments]) == 1
-    expected = f"madf-jax: {flag}: only local paths are supported, not URLs\n"
+    expected = f"madf-jax: {flag}: only local paths are supported, not URLs; copy or mount it\n"
     assert capsys.readouterr().err == expected.replace("URL", url, 1)
 
 

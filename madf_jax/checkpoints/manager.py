@@ -76,22 +76,24 @@ class Checkpoints:
         """Itself."""
         return self
 
-    def __exit__(self, kind: object, *_: object) -> None:
+    def __exit__(self, kind: object, error: object, *_: object) -> None:
         """Waits for what is being written, then closes.
 
         Raises:
-            UserError: it could not be written; only logged if there is an error already.
+            UserError: it could not be written; only logged if there is another error already.
         """
         with self._resources:
             if kind is not None and jax.process_count() > 1:
                 return  # the others may have gone, and they would be waited for
             try:
                 self._finish()
-                self._manager.close()
-            except UserError as error:
+                with self._write_errors():  # Orbax raises some errors again
+                    self._manager.close()
+            except UserError as failure:
                 if kind is None:
                     raise
-                logging.error("%s", error)
+                if str(failure) != str(error):
+                    logging.error("%s", failure)
 
     @contextlib.contextmanager
     def _write_errors(self) -> Iterator[None]:
@@ -104,7 +106,8 @@ class Checkpoints:
                 raise  # another process has gone
             steps = saved_steps(self._directory.parent)
             intact = f"the last intact one is step {max(steps)}" if steps else "there is none yet"
-            remedy = "make room or fix the directory, and start again"
+            place = "bucket" if in_bucket(self._directory) else "directory"
+            remedy = f"make room or fix the {place}, and start again"
             if jax.process_count() > 1:
                 # A partner that is lost during a save is not always a JaxRuntimeError.
                 remedy = f"if another process has ended, start all of them again; else {remedy}"

@@ -10,7 +10,7 @@ from madf_jax.config.run_config import find_differences, has_run_config, read_ru
 from madf_jax.config.sections import Setup, defaults, from_config, to_plain
 from madf_jax.errors import UserError
 from madf_jax.evaluation.manifest import Manifest
-from madf_jax.files import AnyPath, system_errors
+from madf_jax.files import AnyPath, is_directory
 
 
 def choose_setup(file: str | None, changes: Sequence[str], workdir: AnyPath | None) -> Setup:
@@ -63,6 +63,5 @@ def require_run(workdir: AnyPath) -> None:
     Raises:
         UserError: there is none, or it can't be looked at.
     """
-    with system_errors(workdir, "--workdir"):
-        if not workdir.is_dir():
-            raise UserError(f"--workdir={workdir} is not a directory; train a run there first")
+    if not is_directory(workdir, "--workdir"):
+        raise UserError(f"--workdir={workdir} is not a directory; train a run there first")

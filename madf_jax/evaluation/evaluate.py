@@ -43,7 +43,7 @@ def evaluate(
     step: Step = "newest",
     features: Path | None = None,
     *,
-    weights: Path | None = None,
+    weights: AnyPath | None = None,
     manifest: Manifest | None = None,
     results: Mapping[str, Path] | None = None,
     command: Sequence[str] = (),

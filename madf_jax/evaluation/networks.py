@@ -2,7 +2,6 @@
 
 import dataclasses
 import re
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -14,7 +13,7 @@ from madf_jax.config.sections import Setup
 from madf_jax.errors import UserError
 from madf_jax.evaluation.manifest import sha256_of
 from madf_jax.evaluation.provenance import hash_variables
-from madf_jax.files import AnyPath, system_errors
+from madf_jax.files import AnyPath, local_copy, system_errors
 from madf_jax.network import MADF
 from madf_jax.state.train_state import init_variables
 from madf_jax.weights.entry import load
@@ -66,7 +65,7 @@ def parse_step(text: str) -> Step:
 
 
 def open_network(
-    setup: Setup, workdir: AnyPath | None, step: Step, weights: Path | None
+    setup: Setup, workdir: AnyPath | None, step: Step, weights: AnyPath | None
 ) -> EvaluatedNetwork | None:
     """Opens the network of a run or of a file.
 
@@ -98,7 +97,7 @@ def _open_run(setup: Setup, workdir: AnyPath, step: Step) -> EvaluatedNetwork:
     return EvaluatedNetwork(setup.network, restored.variables, restored.step, restored.averaged)
 
 
-def _open_weights(setup: Setup, path: Path) -> EvaluatedNetwork:
+def _open_weights(setup: Setup, path: AnyPath) -> EvaluatedNetwork:
     """Whatever `weights.load` reads; it computes as section `network` of the config says."""
     loaded = load(path)
     network = loaded.network.clone(
@@ -106,8 +105,9 @@ def _open_weights(setup: Setup, path: Path) -> EvaluatedNetwork:
     )
     averaged = loaded.ema is not None
     file = {"weights_file": path.name}
-    if path.is_file():
-        file["weights_sha256"] = sha256_of(path)
+    if not path.is_dir():
+        with local_copy(path) as copy:
+            file["weights_sha256"] = sha256_of(copy)
     return EvaluatedNetwork(network, dict(loaded.variables), loaded.step, averaged, file)
 
 

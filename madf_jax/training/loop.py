@@ -17,7 +17,7 @@ from madf_jax.config.identity import describe_job
 from madf_jax.config.run_config import write_run_config
 from madf_jax.config.sections import Setup
 from madf_jax.data.pipeline import iterate
-from madf_jax.files import AnyPath, make_directory, write_text
+from madf_jax.files import AnyPath, in_bucket, make_directory, write_text
 from madf_jax.processes import together
 from madf_jax.state.train_state import TrainState
 from madf_jax.training.agreement import Vote, require_agreement, require_same_directory
@@ -57,7 +57,8 @@ def train(setup: Setup, workdir: AnyPath, stop: StopSignals | None = None) -> bo
     mesh = data_mesh()
     with together():
         program = make_program(setup, mesh)
-        if jax.process_index() == 0:
+        if jax.process_index() == 0 and in_bucket(workdir):
+            make_directory(workdir, "--workdir")  # which makes nothing, but needs the permission
             clear_abandoned_lock(workdir)
     with together():
         inputs = read_inputs(program, workdir)

@@ -1,13 +1,23 @@
 """A bucket on this machine: gcp-storage-emulator, with the conditions that TensorStore relies on.
 
+A bucket that is named `status-403` answers every request with that status. In any other one, an
+object `REFUSED` that holds `STATUS TIMES PATTERN` refuses so many new objects whose names match,
+and is then removed.
+
 python -m tests.buckets.emulator HOST PORT BUCKET
 """
 
+import collections
+import functools
+import re
 import sys
 from http import HTTPStatus
 
 from gcp_storage_emulator.exceptions import NotFound
 from gcp_storage_emulator.handlers import objects
+
+REFUSED = "refused.txt"
+_COUNTS: collections.Counter[str] = collections.Counter()
 
 
 def _generation(storage, bucket, name):
@@ -32,18 +42,59 @@ def _download(request, response, storage, *args, download=objects.download, **kw
 def _insert(request, response, storage, *args, insert=objects.insert, **kwargs):
     wanted, name = request.query.get("ifGenerationMatch"), request.query.get("name")
     bucket = request.params["bucket_name"]
+    if refused := _refusal(request, storage, bucket):
+        _refuse(response, refused)
+        return
     if wanted and name and [_generation(storage, bucket, name[0])] != wanted:
         response.status = HTTPStatus.PRECONDITION_FAILED
         return
     insert(request, response, storage, *args, **kwargs)
 
 
+def _refusal(request, storage, bucket):
+    """The status that `REFUSED` has for a new object; None if it may be written."""
+    try:
+        rule = storage.get_file(bucket, REFUSED, False).decode()
+    except NotFound:
+        return None
+    status, times, pattern = rule.split(" ", 2)
+    name = request.query.get("name", [""])[0]
+    if not name and isinstance(request.data, dict):
+        name = request.data.get("meta", request.data)["name"]
+    if not re.search(pattern, name):
+        return None
+    _COUNTS[rule] += 1
+    if _COUNTS[rule] == int(times):
+        storage.delete_file(bucket, REFUSED)
+    return HTTPStatus(int(status))
+
+
+def _refuse(response, status):
+    response.status = status
+    response.json({"error": {"code": status.value, "message": f"{status.phrase}, says the test"}})
+
+
+def _handle(router, method, handle):
+    from gcp_storage_emulator.server import Response
+
+    request = router._request_handler
+    always = re.search(r"/b/status-(\d+)\b", request.path)
+    if always is None:
+        handle(router, method)
+        return
+    request.rfile.read(int(request.headers.get("Content-Length", 0)))
+    response = Response(request)
+    _refuse(response, HTTPStatus(int(always[1])))
+    response.close()
+
+
 def main(host, port, bucket):
     """Serves until it is ended."""
     objects.download, objects.insert = _download, _insert
-    from gcp_storage_emulator.server import create_server  # takes the functions above
+    from gcp_storage_emulator import server  # takes the functions above
 
-    create_server(host, int(port), in_memory=True, default_bucket=bucket).run()
+    server.Router.handle = functools.partialmethod(_handle, handle=server.Router.handle)
+    server.create_server(host, int(port), in_memory=True, default_bucket=bucket).run()
 
 
 if __name__ == "__main__":

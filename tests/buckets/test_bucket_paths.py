@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from madf_jax.files import (
     absolute,
     any_path,
     in_bucket,
+    is_directory,
     local_copy,
     make_directory,
     read_json,
@@ -72,15 +74,43 @@ def test_a_path_in_a_bucket_keeps_its_name():
     assert not in_bucket(any_path("runs/a"))
 
 
-def test_whatever_a_bucket_raises_is_one_line(bucket):
-    class HttpError(Exception):
-        pass
+class HttpError(Exception):
+    """As gcsfs has one."""
 
-    line = r"--workdir=.*run: forbidden for you$"
-    with pytest.raises(UserError, match=line), system_errors(bucket, "--workdir"):
-        raise HttpError("forbidden\n for you")
-    with pytest.raises(HttpError), system_errors(bucket.parent.as_posix()):
+    code: int | None = None
+
+
+class Unauthorized(HttpError):
+    code = 401
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (HttpError("out of\n order"), "out of order; start again when the bucket can be reached"),
+        (OSError("Forbidden: b\nsays"), "Forbidden: b says; give this account the role Storage"),
+        (Unauthorized("who?"), "who?; log in: gcloud auth application-default login"),
+        (TimeoutError(), "TimeoutError; start again when the bucket can be reached"),
+    ],
+)
+def test_whatever_a_bucket_raises_is_one_line_with_a_remedy(bucket, error, line):
+    with pytest.raises(UserError) as raised, system_errors(bucket, "--workdir"):
+        raise error
+    assert str(raised.value).startswith(f"--workdir={bucket}: {line}")
+
+
+def test_what_no_bucket_raised_is_not_explained_as_such(bucket):
+    with pytest.raises(HttpError), system_errors(bucket.as_posix()):
         raise HttpError("not of a bucket")
+
+
+def test_a_refusal_of_a_bucket_is_no_lack_of_a_directory(bucket, monkeypatch):
+    assert not is_directory(bucket)
+    bucket.mkdir()
+    assert is_directory(bucket)
+    monkeypatch.setattr(type(bucket), "stat", Mock(side_effect=OSError("Forbidden: b")))
+    with pytest.raises(UserError, match="Forbidden: b; give this account"):
+        is_directory(bucket, "--workdir")
 
 
 def test_files_are_written_whole_and_read(bucket):

@@ -1,6 +1,5 @@
 """Processes of a job that do not see the same, and trainings that meet in one directory."""
 
-import shutil
 import signal
 import time
 from pathlib import Path
@@ -8,42 +7,40 @@ from pathlib import Path
 from madf_jax.processes import LOST
 from tests.faults.ends import STEPS, assert_ended_alike, uninterrupted
 from tests.faults.jobs import BEGUN, Job
+from tests.faults.places import Place
 
 _FAILING = str(Path(__file__).with_name("failing.py"))
 
 
-def two_directories(folder: Path, compiled: Path) -> str:
+def two_directories(place: Place) -> str:
     """Two processes whose `--workdir` is not one shared directory say so before they compile."""
-    whole = uninterrupted(compiled, processes=2)
     cases = {
-        "is not the directory that process 0 has": None,
-        "different newest checkpoints": whole,
+        "is not the directory that process 0 has": "fresh",
+        "different newest checkpoints": "resumed",
     }
-    for message, begun in cases.items():
-        name = folder / ("resumed" if begun else "fresh")
-        other = name.with_name(f"{name.name}_of_process_1")
-        if begun:
-            shutil.copytree(begun, name)
-        other.mkdir()
-        changes = {"training.steps": 2 * STEPS, "training.changed_config": "accept"}
-        with Job(name, compiled, changes, processes=2, workdirs={1: other}) as job:
+    for message, name in cases.items():
+        other = place.runs / f"{name}_of_process_1"
+        with Job(place, name, {"training.steps": STEPS}, processes=2) as job:
+            if name == "resumed":
+                job.finish()
+            job.workdirs[1] = other
             job.start()
             assert job.wait() == [1, 1], job.text()[-3000:]
             for index in range(2):
                 assert message in job.text(index).splitlines()[-1], job.text(index)[-3000:]
                 assert "Compiling" not in job.text(index)
                 assert "Traceback" not in job.text(index)
-        assert list(other.iterdir()) == []
+        assert not other.exists()
     return "two processes with two directories, fresh and resumed: both said so before compiling"
 
 
-def failing_process(folder: Path, compiled: Path) -> str:
+def failing_process(place: Place) -> str:
     """An error nobody expects in one process ends all of them; the next start goes on."""
-    whole = uninterrupted(compiled, processes=2)
+    whole = uninterrupted(place, processes=2)
     took = []
     for error in ("PermissionError", "ZeroDivisionError"):
         changes = {"training.steps": STEPS}
-        with Job(folder / error, compiled, changes, processes=2) as job:
+        with Job(place, error, changes, processes=2) as job:
             job.program = (_FAILING, error)
             job.start()
             job.await_text(rf"train\.py: .*{error}|Permission denied", index=1)
@@ -62,12 +59,12 @@ def failing_process(folder: Path, compiled: Path) -> str:
     )
 
 
-def same_directory_twice(folder: Path, compiled: Path) -> str:
+def same_directory_twice(place: Place) -> str:
     """The second training names the first; after kill -9 of the first, a third goes on."""
-    whole = uninterrupted(compiled)
+    whole = uninterrupted(place)
     with (
-        Job(folder / "run", compiled, {"training.steps": STEPS}) as first,
-        Job(folder / "run", compiled, {"training.steps": STEPS}) as second,
+        Job(place, "run", {"training.steps": STEPS}) as first,
+        Job(place, "run", {"training.steps": STEPS}) as second,
     ):
         first.start()
         first.await_text(BEGUN)

@@ -1,9 +1,12 @@
 """Trainings that are killed, stopped, damaged and started again: `make faults KILLS=100`.
 
+With `BUCKET=1` their working directories lie in a bucket, that of an emulator on this machine.
+
 Prints a line for each promise and how it was kept; ends with status 1 if one was not.
 """
 
 import argparse
+import contextlib
 import functools
 import os
 import signal
@@ -17,19 +20,29 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from absl import logging
 
+from madf_jax.files import AnyPath
 from tests.faults.disagreements import failing_process, same_directory_twice, two_directories
-from tests.faults.jobs import PATIENCE, ROOT
+from tests.faults.jobs import PATIENCE, ROOT, free_port
 from tests.faults.kills import killed_at_random_moments, one_of_two_processes_killed
 from tests.faults.mistakes import MISTAKES, contents
+from tests.faults.places import Place, emulated_bucket
 from tests.faults.stops import (
     second_signal_while_waiting,
     stopped_by_a_signal,
     stopped_while_starting,
 )
-from tests.faults.storage import damaged_checkpoint, full_disk, log_without_a_reader, unusual_names
+from tests.faults.storage import (
+    damaged_checkpoint,
+    failing_bucket,
+    full_disk,
+    log_without_a_reader,
+    refused_save,
+    unusual_names,
+)
 
 _TERM, _INT = signal.SIGTERM, signal.SIGINT
-CHECKS: dict[str, Callable[[Path, Path], str]] = {
+Check = Callable[[Place], str]
+ANYWHERE: dict[str, Check] = {
     "kills": killed_at_random_moments,
     "sigterm": functools.partial(stopped_by_a_signal, processes=1, number=_TERM),
     "sigterm_of_two": functools.partial(stopped_by_a_signal, processes=2, number=_TERM),
@@ -41,17 +54,26 @@ CHECKS: dict[str, Callable[[Path, Path], str]] = {
     "directories": two_directories,
     "twice": same_directory_twice,
     "damage": damaged_checkpoint,
+}
+"""Promises of a working directory, by name. Each check gets a place of its own."""
+
+ON_A_DISK: dict[str, Check] = {
+    **ANYWHERE,
     "disk": full_disk,
     "names": unusual_names,
     "pipe": log_without_a_reader,
 }
-"""Each gets a folder of its own and the directory of compiled programs that all share."""
+IN_A_BUCKET: dict[str, Check] = {
+    **ANYWHERE,
+    "refused": refused_save,
+    "bucket": failing_bucket,
+}
 
 
-def mistakes(folder: Path, _: Path) -> str:
+def mistakes(place: Place) -> str:
     """Each is answered by one line that names it, and changes no file."""
     for name, mistake in MISTAKES.items():
-        here = folder / name.replace(" ", "_")
+        here = place.folder / name.replace(" ", "_")
         here.mkdir()
         mistake.prepare(here)
         before = contents(here)
@@ -84,18 +106,24 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", help="one of the checks, by name")
+    parser.add_argument("--bucket", action="store_true", help="working directories in a bucket")
     args = parser.parse_args()
     kills = functools.partial(killed_at_random_moments, kills=args.kills, seed=args.seed)
+    checks = IN_A_BUCKET if args.bucket else {**ON_A_DISK, "mistakes": mistakes}
     logging.set_verbosity(logging.ERROR)  # Orbax warns of files that its handlers do without
     failed = 0
-    with tempfile.TemporaryDirectory() as directory:
-        for name, check in {**CHECKS, "kills": kills, "mistakes": mistakes}.items():
+    with contextlib.ExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        root: AnyPath = directory
+        if args.bucket:
+            root = stack.enter_context(emulated_bucket(directory / "emulator.log", free_port()))
+        for name, check in {**checks, "kills": kills}.items():
             if args.only not in (None, name):
                 continue
-            folder = Path(directory, name)
-            folder.mkdir()
+            place = Place(directory / name, directory / "compiled", root / name)
+            place.folder.mkdir()
             try:
-                print("kept:", check(folder, Path(directory, "compiled")), flush=True)
+                print("kept:", check(place), flush=True)
             except Exception as error:  # also what did not end in time
                 failed += 1
                 print(f"BROKEN: {name}: {error}", flush=True)

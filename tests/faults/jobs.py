@@ -1,6 +1,8 @@
 """Small trainings as real processes, to be killed: `train.py` on loopback, one job in one place."""
 
+import contextlib
 import dataclasses
+import itertools
 import os
 import re
 import signal
@@ -11,6 +13,9 @@ import time
 from pathlib import Path
 from typing import BinaryIO, Self
 
+from madf_jax.checkpoints.manager import saved_steps
+from madf_jax.files import AnyPath, in_bucket
+from tests.faults.places import Place
 from tests.narrow import NARROW
 
 ROOT = Path(__file__).parents[2]
@@ -22,30 +27,31 @@ SETTINGS = {
     "training.process_timeout": 100,
 }
 BEGUN = re.compile(r"Resuming from step (\d+)|heartbeat: step 5 of")
+_MARKER = "commit_success.txt"  # of a complete checkpoint in a bucket
 PATIENCE = 1800.0
 """Seconds after which something that should have happened has not: generous, machines are busy."""
 
 
 @dataclasses.dataclass
 class Job:
-    """A training in `workdir` on so many processes, started again and again.
+    """A training on so many processes, started again and again.
 
     A context manager: leaving it kills what still runs.
 
     Attributes:
-        workdir: of the run; logs of all starts lie beside it.
-        compiled: directory of compiled programs, shared by jobs.
+        place: that the run is in; the logs of all starts lie in its folder.
+        name: of the working directory.
         changes: to `SETTINGS`, by key.
         processes: of the job.
         workdirs: other working directories, by process.
         program: what is started in each process, before the flags.
     """
 
-    workdir: Path
-    compiled: Path
+    place: Place
+    name: str
     changes: dict[str, object] = dataclasses.field(default_factory=dict)
     processes: int = 1
-    workdirs: dict[int, Path] = dataclasses.field(default_factory=dict)
+    workdirs: dict[int, AnyPath] = dataclasses.field(default_factory=dict)
     program: tuple[str, ...] = ("train.py",)
     starts: int = 0
     running: list[subprocess.Popen] = dataclasses.field(default_factory=list)
@@ -60,10 +66,15 @@ class Job:
             process.kill()
             process.wait()
 
+    @property
+    def workdir(self) -> AnyPath:
+        """Of the run."""
+        return self.place.runs / self.name
+
     def start(self) -> None:
         """Starts all processes."""
         self.starts += 1
-        self.workdir.parent.mkdir(parents=True, exist_ok=True)
+        self.place.folder.mkdir(parents=True, exist_ok=True)
         port = free_port()
         self.running = []
         for index in range(self.processes):
@@ -97,7 +108,7 @@ class Job:
             **os.environ,
             "JAX_PLATFORMS": "cpu",
             "JAX_NUM_CPU_DEVICES": "1",
-            "JAX_COMPILATION_CACHE_DIR": str(self.compiled),
+            "JAX_COMPILATION_CACHE_DIR": str(self.place.compiled),
             "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
             "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
             "XLA_FLAGS": "--xla_backend_optimization_level=0",
@@ -105,7 +116,7 @@ class Job:
 
     def log(self, index: int = 0) -> Path:
         """What process `index` wrote since the last start."""
-        return self.workdir.with_name(f"{self.workdir.name}.start{self.starts}.{index}.log")
+        return self.place.folder / f"{self.name}.start{self.starts}.{index}.log"
 
     def text(self, index: int = 0) -> str:
         """The content of that file."""
@@ -146,19 +157,21 @@ class Job:
             time.sleep(0.001)
         return False
 
-    def unfinished(self) -> list[Path]:
+    def unfinished(self) -> list[AnyPath]:
         """Checkpoints that were begun and not ended."""
-        directory = self.workdir / "checkpoints"
-        if not directory.is_dir():
-            return []
-        return [path for path in directory.iterdir() if "orbax-checkpoint-tmp" in path.name]
+        directory, found = self.workdir / "checkpoints", []
+        with contextlib.suppress(FileNotFoundError):  # not there yet, or gone meanwhile
+            found = list(directory.iterdir())
+        if not in_bucket(directory):
+            return [path for path in found if "orbax-checkpoint-tmp" in path.name]
+        # Below the newest one that has its marker, they are being deleted.
+        steps = [path for path in found if path.name.isdecimal()]
+        steps.sort(key=lambda path: int(path.name), reverse=True)
+        return list(itertools.takewhile(lambda path: not (path / _MARKER).exists(), steps))
 
     def steps(self) -> list[int]:
         """Steps of the finished checkpoints."""
-        directory = self.workdir / "checkpoints"
-        if not directory.is_dir():
-            return []
-        return sorted(int(path.name) for path in directory.iterdir() if path.name.isdecimal())
+        return saved_steps(self.workdir)
 
 
 def free_port() -> int:

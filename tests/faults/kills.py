@@ -2,33 +2,32 @@
 
 import collections
 import random
-import shutil
 import time
-from pathlib import Path
 
 from madf_jax.processes import LOST
 from tests.faults.ends import STEPS, assert_ended_alike, uninterrupted
 from tests.faults.jobs import BEGUN, Job
+from tests.faults.places import Place, remove
 
 
-def killed_at_random_moments(folder: Path, compiled: Path, kills: int = 5, seed: int = 0) -> str:
+def killed_at_random_moments(place: Place, kills: int = 5, seed: int = 0) -> str:
     """kill -9 at random moments, some while a save is under way; every start goes on.
 
     Each start must resume from the newest checkpoint that was finished before the kill, and the
     end of each run must equal that of one which was never killed.
     """
     rng, steps = random.Random(seed), min(400, 40 + 8 * kills)
-    whole = uninterrupted(compiled, steps)
+    whole = uninterrupted(place, steps)
     counts: collections.Counter[str] = collections.Counter()
     while counts["kills"] < kills:
-        name = folder / f"run{counts['runs']}"
+        name = f"run{counts['runs']}"
         counts["runs"] += 1
-        with Job(name, compiled, {"training.steps": steps}) as job:
+        with Job(place, name, {"training.steps": steps}) as job:
             _kill_again_and_again(job, rng, kills, counts)
             job.finish()
         assert_ended_alike(whole, job.workdir, steps)
         counts["restarts"] += 1
-        shutil.rmtree(job.workdir)
+        remove(job.workdir)
     assert counts["saves"] >= kills // 5, f"only {counts['saves']} kills met a save"
     return (
         f"{counts['kills']} kill -9, {counts['saves']} of them while a save was under way: all "
@@ -78,10 +77,10 @@ def _kill(job: Job, rng: random.Random, in_save: bool) -> bool:
     return True
 
 
-def one_of_two_processes_killed(folder: Path, compiled: Path) -> str:
+def one_of_two_processes_killed(place: Place) -> str:
     """The other one stops with a message instead of waiting forever; both go on after."""
-    whole = uninterrupted(compiled, processes=2)
-    with Job(folder / "killed", compiled, {"training.steps": STEPS}, processes=2) as job:
+    whole = uninterrupted(place, processes=2)
+    with Job(place, "killed", {"training.steps": STEPS}, processes=2) as job:
         job.start()
         job.await_text(BEGUN)
         job.kill(1)

@@ -2,22 +2,20 @@
 
 import signal
 import time
-from pathlib import Path
 
 from madf_jax.training.signals import STOPPED
 from tests.faults.ends import STEPS, assert_ended_alike, uninterrupted
 from tests.faults.jobs import BEGUN, Job
+from tests.faults.places import Place
 
 _NO_SAVES = {"training.checkpoint_every": 1_000_000}
 
 
-def stopped_by_a_signal(
-    folder: Path, compiled: Path, processes: int, number: signal.Signals
-) -> str:
+def stopped_by_a_signal(place: Place, processes: int, number: signal.Signals) -> str:
     """All processes save the same step and end with a status of its own; the next start goes on."""
-    whole = uninterrupted(compiled, processes=processes)
+    whole = uninterrupted(place, processes=processes)
     changes = {"training.steps": STEPS, **_NO_SAVES}
-    with Job(folder / "stopped", compiled, changes, processes) as job:
+    with Job(place, "stopped", changes, processes) as job:
         job.start()
         job.await_text(BEGUN)
         start = time.monotonic()
@@ -37,11 +35,11 @@ def stopped_by_a_signal(
     )
 
 
-def stopped_while_starting(folder: Path, compiled: Path) -> str:
+def stopped_while_starting(place: Place) -> str:
     """Before the first step there is nothing to save: one line, whatever is being done."""
     took = []
     for number, moment in ((signal.SIGINT, "Reading the lists"), (signal.SIGTERM, "Compiling the")):
-        with Job(folder / number.name, compiled, {"training.steps": STEPS}) as job:
+        with Job(place, number.name, {"training.steps": STEPS}) as job:
             job.start()
             job.await_text(moment)
             start = time.monotonic()
@@ -56,10 +54,10 @@ def stopped_while_starting(folder: Path, compiled: Path) -> str:
     )
 
 
-def second_signal_while_waiting(folder: Path, compiled: Path) -> str:
+def second_signal_while_waiting(place: Place) -> str:
     """A process that waits for another, which does not answer, ends at a second signal."""
     changes = {"training.steps": 1_000_000, "training.process_timeout": 600, **_NO_SAVES}
-    with Job(folder / "waits", compiled, changes, processes=2) as job:
+    with Job(place, "waits", changes, processes=2) as job:
         job.start()
         job.await_text(BEGUN)
         job.running[1].send_signal(signal.SIGSTOP)
