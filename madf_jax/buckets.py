@@ -32,7 +32,7 @@ def prepare(url: str, shown: str) -> None:
     if importlib.util.find_spec("gcsfs") is None:
         raise UserError(f"{shown}: needs the package gcsfs: pip install 'madf-jax[gcs]'")
     # They log every file that is opened, and a traceback of every error that they raise.
-    for library in ("gcsfs", "fsspec"):
+    for library in ("gcsfs", "fsspec", "asyncio"):
         logging.getLogger(library).setLevel(logging.CRITICAL)
     import fsspec
 

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import re
 import textwrap
 from collections.abc import Collection, Iterator
 from typing import Any
@@ -16,6 +17,8 @@ from madf_jax.checkpoints.plain_path import plain_path
 from madf_jax.errors import UserError
 from madf_jax.files import AnyPath
 
+# By which TensorStore says where in its source something happened; the reason is before.
+_DETAILS = re.compile(r"\[(?:source locations|tensorstore_spec|http_response_\w+)=")
 _PART = 64 * 2**20  # bytes that verifying holds at a time
 
 
@@ -97,8 +100,7 @@ def read_facts(path: AnyPath) -> dict[str, Any]:
 
 def first_words(error: Exception) -> str:
     """What an error of Orbax says, in at most 300 characters."""
-    # TensorStore ends with where in its source something happened, and the reason before.
-    text = str(error).partition("[source locations=")[0] or type(error).__name__
+    text = _DETAILS.split(str(error))[0] or type(error).__name__
     return textwrap.shorten(text, width=300, placeholder=" ...")
 
 
