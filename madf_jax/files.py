@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 import re
+import secrets
 import stat
 import tempfile
 from collections.abc import Callable, Iterator
@@ -217,7 +218,7 @@ def make_directory(path: AnyPath, name: str) -> None:
         UserError: it can't be made or written to.
     """
     if in_bucket(path):
-        probe = path / _temporary(Path("probe")).name
+        probe = path / f".{secrets.token_hex(8)}.probe"  # hosts may have the same process ids
         with system_errors(path, name):
             try:
                 path.mkdir(parents=True, exist_ok=True)

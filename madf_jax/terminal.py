@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from numbers import Number
+from typing import Any
 
 from absl import logging
 
@@ -19,6 +20,8 @@ _TALKATIVE = ("orbax", "jax/_src")
 # Orbax warns of each checkpoint without a validation, and of one that is only to be read.
 _IDLE = ("did not provide metrics", "read_only=True", "directory is read only")
 
+_UNRAISABLE = sys.unraisablehook
+
 
 def show_own_lines() -> None:
     """Shows information of this package and of clu, warnings of everybody."""
@@ -27,6 +30,7 @@ def show_own_lines() -> None:
     # Orbax logs fifty lines for each checkpoint, JAX one for each backend that is not there.
     logging.get_absl_handler().addFilter(_is_shown)
     logging.get_absl_handler().addFilter(_escape_arguments)
+    sys.unraisablehook = _show_unraisable
 
 
 @contextlib.contextmanager
@@ -60,6 +64,12 @@ def _is_shown(record: std_logging.LogRecord) -> bool:
     # What fails in Orbax's threads is reported in one line where it matters: no tracebacks here.
     record.exc_info = record.exc_text = None
     return record.levelname != "INFO" and not any(text in str(record.msg) for text in _IDLE)
+
+
+def _show_unraisable(error: Any) -> None:
+    # Where a save fails, writes of TensorStore go on for a while, and nobody waits for them.
+    if str(error.exc_value) != "Event loop is closed":
+        _UNRAISABLE(error)
 
 
 def _escape_arguments(record: std_logging.LogRecord) -> bool:

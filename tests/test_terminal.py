@@ -2,12 +2,14 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from absl import logging
 
-from madf_jax.terminal import _escape_arguments
+from madf_jax import terminal
+from madf_jax.terminal import _escape_arguments, _show_unraisable
 
 ROOT = Path(__file__).parents[1]
 PROGRAM = """
@@ -52,3 +54,13 @@ def test_names_are_escaped_in_log_lines_and_numbers_stay_numbers():
     )
     assert _escape_arguments(record)
     assert record.getMessage() == r"a\nb 3 0.5"
+
+
+def test_late_writes_of_a_failed_save_are_not_shown_and_anything_else_is(monkeypatch):
+    shown = []
+    monkeypatch.setattr(terminal, "_UNRAISABLE", shown.append)
+    late = SimpleNamespace(exc_value=RuntimeError("Event loop is closed"))
+    other = SimpleNamespace(exc_value=RuntimeError("something else"))
+    for error in (late, other):
+        _show_unraisable(error)
+    assert shown == [other]
