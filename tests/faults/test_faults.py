@@ -30,6 +30,7 @@ def bucket(folder):
 @pytest.mark.parametrize("name", ON_A_DISK)
 def test_a_promise_is_kept(name, folder):
     here = folder / name
+    here.mkdir()
     outcome = ON_A_DISK[name](Place(here, folder / "compiled", here))
     print(outcome)
     if "not tried" in outcome:
