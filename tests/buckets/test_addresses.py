@@ -1,6 +1,5 @@
 """Addresses that no program can use: each is answered by one line, and nothing is written."""
 
-import hashlib
 import importlib.util
 
 import pytest
@@ -123,19 +122,3 @@ def test_a_bucket_that_can_not_be_reached_is_one_line(start):
     url = f"gs://{BUCKET}/run"
     program = start("train.py", *RUN, f"--workdir={url}", **nowhere)
     require_one_line(program, url, "start again when the bucket can be reached")
-
-
-@pytest.mark.slow
-def test_an_evaluation_reads_weights_in_a_bucket(start, tmp_path):
-    workdir = tmp_path / "run"
-    start("train.py", *RUN, f"--workdir={workdir}", "--config.training.steps=1").require_end()
-    file = tmp_path / "w.npz"
-    start("-m", "madf_jax", "convert", workdir, file).require_end()
-    copy = "import sys; from madf_jax.files import any_path, local_path; "
-    copy += "any_path(sys.argv[2]).write_bytes(local_path(sys.argv[1]).read_bytes())"
-    url = f"gs://{BUCKET}/w.npz"
-    start("-c", copy, file, url).require_end()
-    flags = (*RUN, f"--weights={url}", f"--output={tmp_path / 'report'}")
-    start("eval.py", *flags).require_end()
-    report = (tmp_path / "report/evaluation.json").read_text()
-    assert hashlib.sha256(file.read_bytes()).hexdigest() in report

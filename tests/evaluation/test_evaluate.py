@@ -5,8 +5,10 @@ import shutil
 
 import numpy as np
 import pytest
+from etils import epath
 from PIL import Image
 
+from madf_jax import weights
 from madf_jax.errors import UserError
 from madf_jax.evaluation import networks as module
 from madf_jax.evaluation.evaluate import evaluate
@@ -241,3 +243,13 @@ def test_a_validation_shows_its_first_examples(setup, states):
     for column in (0, 32):
         tile = grid[:16, column : column + 16]
         np.testing.assert_array_equal(tile[known], first.image[known])
+
+
+def test_a_file_of_weights_in_a_bucket_is_named_and_hashed_as_one_on_a_disk(
+    setup, workdir, tmp_path
+):
+    file = tmp_path / "network.npz"
+    weights.save(file, weights.load(workdir))
+    there = module.open_network(setup, None, "newest", epath.Path(file))
+    here = module.open_network(setup, None, "newest", file)
+    assert there.file == here.file and len(there.file["weights_sha256"]) == 64
