@@ -47,6 +47,7 @@ class Checkpoints:
         self._directory = absolute(workdir) / _DIRECTORY
         self._writing: tuple[int, dict[str, Any]] = (0, {})  # the step being saved, and its facts
         self._unreported: tuple[int, float] | None = None  # that step, and when it was begun
+        self._write_failed = False
         self._resources = contextlib.ExitStack()
         with system_errors(self._directory):
             if not read_only:
@@ -76,12 +77,13 @@ class Checkpoints:
         """Itself."""
         return self
 
-    def __exit__(self, kind: object, error: object, *_: object) -> None:
+    def __exit__(self, kind: object, *_: object) -> None:
         """Waits for what is being written, then closes.
 
         Raises:
             UserError: it could not be written; only logged if there is another error already.
         """
+        is_known = self._write_failed
         with self._resources:
             if kind is not None and jax.process_count() > 1:
                 return  # the others may have gone, and they would be waited for
@@ -89,11 +91,11 @@ class Checkpoints:
                 self._finish()
                 with self._write_errors():  # Orbax raises some errors again
                     self._manager.close()
-            except UserError as failure:
+            except UserError as error:
                 if kind is None:
                     raise
-                if str(failure) != str(error):
-                    logging.error("%s", failure)
+                if not is_known:
+                    logging.error("%s", error)
 
     @contextlib.contextmanager
     def _write_errors(self) -> Iterator[None]:
@@ -102,6 +104,7 @@ class Checkpoints:
             yield
         except Exception as error:  # whatever Orbax and TensorStore raise for a full disk, say
             self._unreported = None
+            self._write_failed = True
             if isinstance(error, jax.errors.JaxRuntimeError) and jax.process_count() > 1:
                 raise  # another process has gone
             steps = saved_steps(self._directory.parent)
