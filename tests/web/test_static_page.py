@@ -16,6 +16,8 @@ import pytest
 from PIL import Image
 
 from madf_jax import weights
+from madf_jax.errors import UserError
+from madf_jax.export.web_runtime import copy_runtime
 from madf_jax.imaging.rasters import to_raster
 from madf_jax.inference.painting import PaintOptions, paint_rasters
 from madf_jax.inference.sizes import AnySize
@@ -36,6 +38,15 @@ class Server:
     process: subprocess.Popen
     url: str
     temporary: Path | None = None
+
+
+@pytest.fixture(scope="session", autouse=True)
+def runtime(tmp_path_factory):
+    """Keeps a copy of onnxruntime-web where the commands look for it; only npm has it."""
+    try:
+        copy_runtime(tmp_path_factory.mktemp("runtime"))
+    except UserError as error:
+        pytest.skip(f"no page without its runtime: {error}")
 
 
 @pytest.fixture(scope="session")
