@@ -9,7 +9,7 @@ from madf_jax.benchmark import images, packed, programs, run
 from madf_jax.benchmark.programs import Program
 from madf_jax.compiler import Costs
 
-NOT_A_PATH = "only local paths are supported, not URLs"
+NOT_A_PATH = "only local paths are supported, not URLs; copy or mount it"
 TINY = Program(run=lambda: None, costs=Costs(6e6, 0.0, 0, 0, 1234, 0, seconds=0.5))
 
 
