@@ -61,6 +61,7 @@ def test_a_mistake_is_one_line_and_changes_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_reader_that_has_gone_ends_it_without_a_word(workdir, tmp_path):
     reader, writer = os.pipe()
     os.close(reader)

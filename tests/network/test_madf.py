@@ -204,6 +204,7 @@ def test_every_parameter_changes_an_output(case):
     assert not {name for name, norm in norms.items() if norm < 1e-6}
 
 
+@pytest.mark.slow
 def test_in_training_only_biases_before_a_batch_norm_have_no_gradient(
     case, make_network, make_variables
 ):
@@ -313,6 +314,7 @@ def test_rematerialization_does_not_change_gradients(gradients):
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_rematerialization_covers_the_named_levels(gradients):
     """At depth 3 with one refinement: 3 + 2 levels of decoders and 3 of the encoder."""
     counts = {remat: gradients(remat)[2] for remat in ("none", "decoders", "everything")}

@@ -144,7 +144,7 @@ def test_feature_samples_are_the_first_and_their_mean_is_the_whole(case):
     assert (first + second) / 2 == pytest.approx(whole, rel=1e-5)
 
 
-@pytest.mark.parametrize("samples", [0, 1])
+@pytest.mark.parametrize("samples", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_rematerialized_features_take_one_sample_at_a_time_and_change_nothing(case, samples):
     outputs, image, mask = case
     seen = []

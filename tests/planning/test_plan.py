@@ -72,6 +72,7 @@ def test_a_plan_is_what_the_compiler_counted():
     assert "slow, 2 devices, 3 images on each" in format_plan(plan)
 
 
+@pytest.mark.slow
 def test_the_state_is_read_once_and_written_once():
     """Parameters, statistics and Adam's moments: less can't be, and nothing else is a bound."""
     chip = Chip("slow", flops=1e18, float32_flops=1e18, bandwidth=1.0, memory=10**9)

@@ -217,7 +217,10 @@ def assert_resumes_to_the_same_end(whole_run, workdir, starts, left_at):
 @pytest.mark.parametrize(
     ("action", "error", "left_at"),
     # Of a batch that can't be read, the run knows in time to save.
-    [(kill, Killed, EVERY), (lose_a_file, NoBatch, STOP - 1)],
+    [
+        pytest.param(kill, Killed, EVERY, marks=pytest.mark.slow),
+        (lose_a_file, NoBatch, STOP - 1),
+    ],
 )
 def test_failed_and_resumed_equals_uninterrupted(
     whole_run, tmp_path, monkeypatch, action, error, left_at
@@ -300,6 +303,7 @@ def test_another_network_is_refused_before_it_compiles_also_if_changes_are_accep
     assert saved_steps(whole_run) == [EVERY, STEPS]
 
 
+@pytest.mark.slow
 def test_too_many_steps_that_are_not_finite_stop_the_run(tmp_path, monkeypatch):
     begin = loop._begin
 

@@ -107,7 +107,9 @@ def test_per_device_statistics_are_another_choice(stepped):
     assert largest_difference(synchronized.batch_stats, per_device.batch_stats) > 1e-4
 
 
-@pytest.mark.parametrize("batch_norm", ["synchronized", "per_device"])
+@pytest.mark.parametrize(
+    "batch_norm", ["synchronized", pytest.param("per_device", marks=pytest.mark.slow)]
+)
 def test_every_device_ends_with_the_same_state(stepped, batch_norm):
     state, _ = stepped("shard_map", 4, batch_norm)
     for leaf in jax.tree.leaves(state):
@@ -161,6 +163,7 @@ def test_metrics_are_the_loss_its_terms_and_the_gradients_norm(stepped):
     np.testing.assert_allclose(metrics["loss"], weighted, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_gradients_norm_is_that_of_the_step_taken(compiled, make_state, batch):
     mapped = compiled("shard_map", 1)
     before = jax.device_get(make_state(jax.devices()[:1], optax.sgd(RATE)).params)
@@ -172,6 +175,7 @@ def test_the_gradients_norm_is_that_of_the_step_taken(compiled, make_state, batc
     np.testing.assert_allclose(norm, metrics["grad_norm"], rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_vggs_weights_are_an_argument_of_the_program(make_network, make_state, make_batch):
     """As constants they would be a part of the program, and other weights would recompile it."""
     traced = []
