@@ -29,7 +29,7 @@ def network_rows(network: MADF, params: Any) -> list[Row]:
     parameters = sum(leaf.size for leaf in jax.tree.leaves(params))
     widths, skips = (", ".join(map(str, sizes)) for sizes in (network.widths, network.skip_widths))
     text = (
-        f"MADF with depth {network.depth}, {network.refinements} refinement decoders, widths "
+        f"MADF with depth {network.depth}, refinements {network.refinements}, widths "
         f"{widths}, skip widths {skips}; {parameters:,} parameters"
     )
     return [("network", text)]
