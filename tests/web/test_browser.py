@@ -10,11 +10,13 @@ import pytest
 from PIL import Image
 
 from madf_jax.inference.inpainter import Inpainter
+from tests.web.canvas import Canvas, download, pixels
 from tests.web.conftest import PATIENCE, ROOT
 
 pytestmark = pytest.mark.web
 
 DOWNLOAD = "#download"
+CANVAS = Canvas("#painter canvas")
 ERROR = "[data-testid=toast-body]"
 MARKED_AT = """((x, y) => document.querySelector("#painter canvas").getContext("2d")
     .getImageData(x, y, 1, 1).data[3])"""
@@ -28,42 +30,14 @@ def open_image(page, path):
     page.wait_for_function(f"{width} === {Image.open(path).width}")
 
 
-def place(page, x, y):
-    """A place on the canvas, in pixels of the window; x and y are shares."""
-    page.locator("#painter canvas").scroll_into_view_if_needed()
-    box = page.locator("#painter canvas").bounding_box()
-    return box["x"] + x * box["width"], box["y"] + y * box["height"]
-
-
 def load_mask(page, path):
     with page.expect_file_chooser() as chooser:
         page.click("button:text-is('Open a mask')")
     chooser.value.set_files(path)
 
 
-def stroke(page, *places):
-    page.mouse.move(*place(page, *places[0]))
-    page.mouse.down()
-    for to in places[1:]:
-        page.mouse.move(*place(page, *to), steps=5)
-    page.mouse.up()
-
-
 def edit(page, name):
     page.click(f"#painter button:text-is('{name}')")
-
-
-def marked(page):
-    """What is marked, (H, W), bool."""
-    values = page.evaluate(
-        """() => {
-          const canvas = document.querySelector("#painter canvas");
-          const { width, height } = canvas;
-          const pixels = canvas.getContext("2d").getImageData(0, 0, width, height).data;
-          return [height, width, ...pixels.filter((_, index) => index % 4 === 3)];
-        }"""
-    )
-    return np.array(values[2:], np.uint8).reshape(values[:2]) > 127
 
 
 def fill(page):
@@ -71,26 +45,13 @@ def fill(page):
     page.wait_for_function(FILLED)
 
 
-def download(page, button, folder):
-    with page.expect_download() as found:
-        page.click(button)
-    path = folder / found.value.suggested_filename
-    found.value.save_as(path)
-    return path
-
-
-def pixels(path):
-    with Image.open(path) as image:
-        return np.asarray(image)
-
-
 def test_a_stroke_is_filled_with_the_pixels_of_the_command_and_of_python(
     new_page, demo, photo, tmp_path
 ):
     page = new_page()
     open_image(page, photo)
-    stroke(page, (0.3, 0.5), (0.5, 0.6), (0.6, 0.5))
-    hole = marked(page)
+    CANVAS.stroke(page, (0.3, 0.5), (0.5, 0.6), (0.6, 0.5))
+    hole = CANVAS.marked(page)
     assert 0.01 < hole.mean() < 0.5
     assert not page.locator(DOWNLOAD).is_visible()
     fill(page)
@@ -116,29 +77,29 @@ def test_a_stroke_is_filled_with_the_pixels_of_the_command_and_of_python(
 def test_the_mask_is_edited_and_undone(new_page, photo, tmp_path):
     page = new_page()
     open_image(page, photo)
-    stroke(page, (0.3, 0.5), (0.6, 0.5))
-    once = marked(page)
+    CANVAS.stroke(page, (0.3, 0.5), (0.6, 0.5))
+    once = CANVAS.marked(page)
     edit(page, "Grow")
-    grown = marked(page)
+    grown = CANVAS.marked(page)
     assert (grown >= once).all() and grown.sum() > once.sum()
     edit(page, "Invert")
-    np.testing.assert_array_equal(marked(page), ~grown)
+    np.testing.assert_array_equal(CANVAS.marked(page), ~grown)
     edit(page, "Undo")
     edit(page, "Undo")
-    np.testing.assert_array_equal(marked(page), once)
+    np.testing.assert_array_equal(CANVAS.marked(page), once)
     edit(page, "Eraser")
-    stroke(page, (0.5, 0.4), (0.5, 0.6))
-    erased = marked(page)
+    CANVAS.stroke(page, (0.5, 0.4), (0.5, 0.6))
+    erased = CANVAS.marked(page)
     assert (erased <= once).all() and 0 < erased.sum() < once.sum()
     edit(page, "Clear")
-    assert not marked(page).any()
+    assert not CANVAS.marked(page).any()
 
     known = np.ones((90, 120), bool)
     known[20:40, 30:60] = False
     Image.fromarray(known).save(tmp_path / "mask.png")
     load_mask(page, tmp_path / "mask.png")
     page.wait_for_function(f"{MARKED_AT}(45, 30)")
-    np.testing.assert_array_equal(marked(page), ~known)
+    np.testing.assert_array_equal(CANVAS.marked(page), ~known)
 
 
 def test_a_mask_with_a_white_hole_is_reported_and_inverted(new_page, photo, tmp_path):
@@ -152,21 +113,21 @@ def test_a_mask_with_a_white_hole_is_reported_and_inverted(new_page, photo, tmp_
     page.wait_for_selector(f"text={line}")
     page.wait_for_function(f"{MARKED_AT}(5, 5)")
     edit(page, "Invert")
-    np.testing.assert_array_equal(marked(page), hole)
+    np.testing.assert_array_equal(CANVAS.marked(page), hole)
 
 
 def test_another_image_is_begun_from_nothing(new_page, photo, tmp_path):
     page = new_page()
     open_image(page, photo)
-    stroke(page, (0.3, 0.5), (0.6, 0.5))
+    CANVAS.stroke(page, (0.3, 0.5), (0.6, 0.5))
     fill(page)
     page.click("button:text-is('Open another image')")
     page.wait_for_selector("#image", state="visible")
     Image.new("L", (64, 48), 128).save(tmp_path / "other.jpg")
     open_image(page, tmp_path / "other.jpg")
-    assert marked(page).shape == (48, 64) and not marked(page).any()
+    assert CANVAS.marked(page).shape == (48, 64) and not CANVAS.marked(page).any()
     assert not page.is_visible(DOWNLOAD)
-    stroke(page, (0.3, 0.5), (0.6, 0.5))
+    CANVAS.stroke(page, (0.3, 0.5), (0.6, 0.5))
     fill(page)
     with Image.open(download(page, DOWNLOAD, tmp_path)) as result:
         assert (result.format, result.mode, result.size) == ("JPEG", "L", (64, 48))
@@ -175,12 +136,12 @@ def test_another_image_is_begun_from_nothing(new_page, photo, tmp_path):
 def test_the_brush_has_a_size(new_page, photo):
     page = new_page()
     open_image(page, photo)
-    stroke(page, (0.5, 0.5))
-    small = marked(page).sum()
+    CANVAS.stroke(page, (0.5, 0.5))
+    small = CANVAS.marked(page).sum()
     edit(page, "Clear")
     page.fill("#painter input[type=range]", "60")
-    stroke(page, (0.5, 0.5))
-    assert marked(page).sum() > 2 * small > 0
+    CANVAS.stroke(page, (0.5, 0.5))
+    assert CANVAS.marked(page).sum() > 2 * small > 0
 
 
 def test_the_keyboard_is_enough(new_page, photo):
@@ -191,11 +152,11 @@ def test_the_keyboard_is_enough(new_page, photo):
     for _ in range(5):
         page.keyboard.press("ArrowRight")
     page.keyboard.up(" ")
-    hole = marked(page)
+    hole = CANVAS.marked(page)
     rows, columns = np.nonzero(hole)
     assert np.ptp(columns) > np.ptp(rows) > 0
     page.keyboard.press("Control+z")
-    assert not marked(page).any()
+    assert not CANVAS.marked(page).any()
     page.keyboard.press(" ")
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
@@ -206,13 +167,8 @@ def test_a_finger_on_a_phone_is_enough(new_page, photo, tmp_path):
     page = new_page(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
     open_image(page, photo)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    finger = page.context.new_cdp_session(page)
-    points = [place(page, share, 0.5) for share in (0.3, 0.4, 0.5, 0.6)]
-    moves = [("touchMove", [to]) for to in points]
-    for kind, at in [("touchStart", points[:1]), *moves, ("touchEnd", [])]:
-        touches = [{"x": x, "y": y} for x, y in at]
-        finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": touches})
-    columns = np.nonzero(marked(page))[1]
+    CANVAS.swipe(page, *((share, 0.5) for share in (0.3, 0.4, 0.5, 0.6)))
+    columns = np.nonzero(CANVAS.marked(page))[1]
     assert columns.min() < 0.35 * 120 and columns.max() > 0.55 * 120
     page.tap("#fill")
     page.wait_for_function(FILLED)
@@ -252,7 +208,7 @@ def test_several_people_wait_for_each_other(new_page, photo):
     pages = [new_page(), new_page()]
     for page in pages:
         open_image(page, photo)
-        stroke(page, (0.3, 0.5), (0.6, 0.5))
+        CANVAS.stroke(page, (0.3, 0.5), (0.6, 0.5))
     for page in pages:
         page.click("#fill")
     for page in pages:

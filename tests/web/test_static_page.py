@@ -21,6 +21,7 @@ from madf_jax.export.web_runtime import copy_runtime
 from madf_jax.imaging.rasters import to_raster
 from madf_jax.inference.painting import PaintOptions, paint_rasters
 from madf_jax.inference.sizes import AnySize
+from tests.web.canvas import Canvas, download, pixels
 
 pytestmark = pytest.mark.web
 
@@ -29,6 +30,8 @@ ROOT = Path(__file__).parents[2]
 PATIENCE = 300_000  # ms, for machines that do much else
 FILLED = "#status:has-text('Filled in')"
 ERROR = "#error:not(:empty)"
+DOWNLOAD = "#download"
+CANVAS = Canvas("#mask")
 
 
 @dataclasses.dataclass
@@ -132,49 +135,10 @@ def open_image(page, path):
     page.wait_for_selector("#status:has-text('Mark what should disappear')")
 
 
-def place(page, x, y):
-    box = page.locator("#mask").bounding_box()
-    return box["x"] + x * box["width"], box["y"] + y * box["height"]
-
-
-def stroke(page, *places):
-    page.mouse.move(*place(page, *places[0]))
-    page.mouse.down()
-    for to in places[1:]:
-        page.mouse.move(*place(page, *to), steps=5)
-    page.mouse.up()
-
-
-def marked(page):
-    """What is marked, (H, W), bool."""
-    height, width, *alpha = page.evaluate(
-        """() => {
-          const canvas = document.getElementById("mask");
-          const { width, height } = canvas;
-          const pixels = canvas.getContext("2d").getImageData(0, 0, width, height).data;
-          return [height, width, ...pixels.filter((_, index) => index % 4 === 3)];
-        }"""
-    )
-    return np.array(alpha, np.uint8).reshape(height, width) > 127
-
-
 def fill(page):
     page.click("#fill")
     page.wait_for_selector(f"{FILLED}, {ERROR}")
     assert not page.inner_text("#error")
-
-
-def download(page, folder):
-    with page.expect_download() as found:
-        page.click("#download")
-    path = folder / found.value.suggested_filename
-    found.value.save_as(path)
-    return path
-
-
-def pixels(path):
-    with Image.open(path) as image:
-        return np.asarray(image)
 
 
 def command_paints(narrow_weights, photo, hole, folder):
@@ -200,12 +164,12 @@ def test_a_stroke_is_filled_with_the_pixels_of_the_command(
     page = new_page()
     open_image(page, photo)
     page.fill("#size", str(width))
-    stroke(page, (0.3, 0.5), (0.5, 0.6), (0.6, 0.5))
-    hole = marked(page)
+    CANVAS.stroke(page, (0.3, 0.5), (0.5, 0.6), (0.6, 0.5))
+    hole = CANVAS.marked(page)
     assert 0.01 < hole.mean() < 0.5
     assert page.is_disabled("#download")
     fill(page)
-    result = download(page, tmp_path)
+    result = download(page, DOWNLOAD, tmp_path)
     assert result.name == "photo_painted.png"
     wanted = command_paints(narrow_weights, photo, hole, tmp_path)
     assert_same(pixels(result), wanted, pixels(photo), hole)
@@ -216,11 +180,11 @@ def test_half_transparent_pixels_keep_their_colors(new_page, narrow_weights, pho
     Image.fromarray(image).save(tmp_path / "photo.png")
     page = new_page()
     open_image(page, photo)
-    stroke(page, (0.0, 0.5), (0.3, 0.5))
-    hole = marked(page)
+    CANVAS.stroke(page, (0.0, 0.5), (0.3, 0.5))
+    hole = CANVAS.marked(page)
     fill(page)
     wanted = command_paints(narrow_weights, photo, hole, tmp_path)
-    assert_same(pixels(download(page, tmp_path)), wanted, image, hole)
+    assert_same(pixels(download(page, DOWNLOAD, tmp_path)), wanted, image, hole)
 
 
 def test_nothing_can_be_sent_elsewhere(new_page):
@@ -247,7 +211,7 @@ def test_any_static_server_will_do(new_page, server, start, photo, tmp_path):
     page = new_page(f"http://127.0.0.1:{port}/")
     page.wait_for_selector("#device:has-text('WebAssembly, 1 thread')")
     open_image(page, photo)
-    stroke(page, (0.3, 0.5), (0.6, 0.5))
+    CANVAS.stroke(page, (0.3, 0.5), (0.6, 0.5))
     fill(page)
 
 
@@ -263,39 +227,39 @@ def test_marks_are_erased_undone_and_cleared(new_page, photo):
     page = new_page()
     open_image(page, photo)
     assert page.is_disabled("#undo") and page.is_disabled("#clear")
-    stroke(page, (0.3, 0.5), (0.6, 0.5))
-    once = marked(page)
+    CANVAS.stroke(page, (0.3, 0.5), (0.6, 0.5))
+    once = CANVAS.marked(page)
     page.click("text=Eraser")
-    stroke(page, (0.5, 0.4), (0.5, 0.6))
-    erased = marked(page)
+    CANVAS.stroke(page, (0.5, 0.4), (0.5, 0.6))
+    erased = CANVAS.marked(page)
     assert (erased <= once).all() and 0 < erased.sum() < once.sum()
     page.click("#undo")
-    np.testing.assert_array_equal(marked(page), once)
+    np.testing.assert_array_equal(CANVAS.marked(page), once)
     page.click("#clear")
-    assert not marked(page).any()
+    assert not CANVAS.marked(page).any()
 
 
 def test_a_filled_image_is_compared_undone_and_filled_further(new_page, photo, tmp_path):
     page = new_page()
     open_image(page, photo)
-    stroke(page, (0.3, 0.5), (0.6, 0.5))
-    hole = marked(page)
+    CANVAS.stroke(page, (0.3, 0.5), (0.6, 0.5))
+    hole = CANVAS.marked(page)
     fill(page)
-    assert not marked(page).any()
+    assert not CANVAS.marked(page).any()
     page.click("#compare")
     assert page.is_visible("#before") and page.is_visible("#divider")
-    once = pixels(download(page, tmp_path))
+    once = pixels(download(page, DOWNLOAD, tmp_path))
     page.click("#compare")
-    stroke(page, (0.3, 0.2), (0.6, 0.2))
+    CANVAS.stroke(page, (0.3, 0.2), (0.6, 0.2))
     fill(page)
-    twice = pixels(download(page, tmp_path))
+    twice = pixels(download(page, DOWNLOAD, tmp_path))
     assert np.any(twice != once)
     page.keyboard.press("Control+z")  # the second filling
-    assert marked(page).any()
+    assert CANVAS.marked(page).any()
     page.click("#undo")  # its stroke
-    np.testing.assert_array_equal(pixels(download(page, tmp_path)), once)
+    np.testing.assert_array_equal(pixels(download(page, DOWNLOAD, tmp_path)), once)
     page.click("#undo")  # the first filling
-    np.testing.assert_array_equal(marked(page), hole)
+    np.testing.assert_array_equal(CANVAS.marked(page), hole)
     assert page.is_disabled("#download")
 
 
@@ -307,7 +271,7 @@ def test_the_keyboard_is_enough(new_page, photo):
     for _ in range(5):
         page.keyboard.press("ArrowRight")
     page.keyboard.up(" ")
-    rows, columns = np.nonzero(marked(page))
+    rows, columns = np.nonzero(CANVAS.marked(page))
     assert np.ptp(columns) > np.ptp(rows) > 0
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
@@ -318,17 +282,12 @@ def test_a_finger_on_a_phone_is_enough(new_page, photo, tmp_path):
     page = new_page(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
     open_image(page, photo)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    finger = page.context.new_cdp_session(page)
-    points = [place(page, share, 0.5) for share in (0.3, 0.4, 0.5, 0.6)]
-    moves = [("touchMove", [to]) for to in points]
-    for kind, at in [("touchStart", points[:1]), *moves, ("touchEnd", [])]:
-        touches = [{"x": x, "y": y} for x, y in at]
-        finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": touches})
-    columns = np.nonzero(marked(page))[1]
+    CANVAS.swipe(page, *((share, 0.5) for share in (0.3, 0.4, 0.5, 0.6)))
+    columns = np.nonzero(CANVAS.marked(page))[1]
     assert columns.min() < 0.35 * 120 and columns.max() > 0.55 * 120
     page.tap("#fill")
     page.wait_for_selector(FILLED)
-    assert pixels(download(page, tmp_path)).shape == (90, 120, 3)
+    assert pixels(download(page, DOWNLOAD, tmp_path)).shape == (90, 120, 3)
 
 
 @pytest.mark.parametrize("event", ["drop", "paste"])
@@ -350,7 +309,7 @@ def test_images_are_dropped_and_pasted(event, new_page, photo):
     assert page.inner_text("#error") == "That holds no image file"
     page.evaluate(send, [event, content])
     page.wait_for_selector("#work", state="visible")
-    assert marked(page).shape == (90, 120)
+    assert CANVAS.marked(page).shape == (90, 120)
 
 
 def test_mistakes_are_one_line_and_can_be_corrected(new_page, photo, tmp_path):
@@ -367,7 +326,7 @@ def test_mistakes_are_one_line_and_can_be_corrected(new_page, photo, tmp_path):
     assert "Nothing is marked yet" in page.inner_text("#error")
     page.fill("#size", "100")
     for height in np.linspace(0.05, 0.95, 5):
-        stroke(page, (0.01, height), (0.99, height))
+        CANVAS.stroke(page, (0.01, height), (0.99, height))
     page.click("#fill")
     page.wait_for_selector(ERROR)
     assert "Everything is marked" in page.inner_text("#error")
@@ -386,13 +345,13 @@ def test_filling_can_be_stopped_and_begun_again(new_page, photo):
     page.route("**/model.onnx", lambda route: None)  # the worker waits for it
     page.reload()
     open_image(page, photo)
-    stroke(page, (0.3, 0.5), (0.6, 0.5))
+    CANVAS.stroke(page, (0.3, 0.5), (0.6, 0.5))
     page.click("#fill")
     page.wait_for_selector("#stop", state="visible")
     page.unroute("**/model.onnx")
     page.click("#stop")
     page.wait_for_selector("#status:has-text('Stopped.')")
-    assert marked(page).any()
+    assert CANVAS.marked(page).any()
     fill(page)
 
 
@@ -401,7 +360,7 @@ def test_a_file_that_is_missing_is_one_line(new_page, photo):
     page.route("**/model.onnx", lambda route: route.fulfill(status=404))
     page.reload()
     open_image(page, photo)
-    stroke(page, (0.3, 0.5), (0.6, 0.5))
+    CANVAS.stroke(page, (0.3, 0.5), (0.6, 0.5))
     page.click("#fill")
     page.wait_for_selector(ERROR)
     assert "model.onnx" in page.inner_text("#error")
@@ -493,10 +452,10 @@ def test_a_graphics_card_computes_the_same_or_is_not_used(
         page.wait_for_selector("#device:has-text('Runs on')")
         assert "WebGPU" in page.inner_text("#device")
         open_image(page, photo)
-        stroke(page, (0.3, 0.5), (0.6, 0.5))
-        hole = marked(page)
+        CANVAS.stroke(page, (0.3, 0.5), (0.6, 0.5))
+        hole = CANVAS.marked(page)
         fill(page)
-        result = pixels(download(page, tmp_path))
+        result = pixels(download(page, DOWNLOAD, tmp_path))
         assert "WebGPU" in page.inner_text("#device")
     finally:
         other.close()
