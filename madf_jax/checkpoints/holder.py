@@ -41,7 +41,7 @@ def _machine() -> str:
 
 
 def _start(pid: int) -> str:
-    """When a process was started, which tells it from a later one of its number; "" if it ended."""
+    """When a process was started: a later one of its number has another time; "" if it ended."""
     try:
         os.kill(pid, 0)  # /proc may hide the processes of others
     except ProcessLookupError:

@@ -105,6 +105,12 @@ def wrong_input(request: Request, weights: Weights) -> str:
     """What happens to other sizes, dtypes and polarity, as tests/export hold it."""
     if request.format in ("stablehlo", "onnx"):
         lines = _refused(request, 2**weights.network.depth)
+    elif request.format == "web":
+        lines = [
+            "Sizes: any of up to 50 megapixels; more are refused in one line.",
+            "Files: whatever the browser decodes, of which 16 bits become 8; others are refused.",
+            "Polarity: what is marked is painted.",
+        ]
     else:
         lines = [
             "Sizes: any; images are padded and cut again.",

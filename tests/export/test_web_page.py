@@ -2,7 +2,9 @@
 
 import json
 import os
+import re
 import tarfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +12,8 @@ import pytest
 from madf_jax.__main__ import main
 from madf_jax.errors import UserError
 from madf_jax.export import web_runtime
+from madf_jax.export.request import Request
+from madf_jax.export.usage import wrong_input
 from madf_jax.export.web_page import write_web_page
 from madf_jax.export.web_runtime import FILES, copy_runtime
 
@@ -114,6 +118,13 @@ def test_the_folder_holds_the_page_and_names_no_host(make_weights, runtime, tmp_
     for path in pages:
         assert "://" not in path.read_text()
     assert "default-src 'none'" in (folder / "index.html").read_text()
+
+
+def test_the_card_says_what_the_page_takes(make_weights):
+    script = (Path(web_runtime.__file__).parent / "page" / "pixels.js").read_text()
+    limit = re.search(r"MOST_MEGAPIXELS = (\d+);", script)[1]
+    said = wrong_input(Request("web"), make_weights())
+    assert f"any of up to {limit} megapixels" in said and "Inpainter" not in said
 
 
 def test_a_folder_that_is_not_empty_is_refused(make_weights, tmp_path):

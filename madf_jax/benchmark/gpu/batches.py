@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 from madf_jax.benchmark.gpu.series import Row
 
-_FACTOR = 4  # at first: each batch compiles anew, and time may run out
+_FACTOR = 4  # at first: each batch is compiled, and time may run out
 
 
 def growing_batches(measure: Callable[[int], Row], largest: int) -> Iterator[Row]:

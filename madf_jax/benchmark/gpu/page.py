@@ -1,4 +1,4 @@
-"""The report as JSON and as Markdown, written anew after every row."""
+"""The report as JSON and as Markdown, rewritten after every row."""
 
 import dataclasses
 import json
