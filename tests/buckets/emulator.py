@@ -1,5 +1,8 @@
 """A bucket on this machine: gcp-storage-emulator, with the conditions that TensorStore relies on.
 
+A client that stops in the middle of a request keeps nobody else waiting, and half an object that
+a killed one sent is not stored.
+
 A bucket that is named `status-403` answers every request with that status. In any other one, an
 object `REFUSED` that holds `STATUS TIMES PATTERN` refuses so many new objects whose names match,
 and is then removed.
@@ -9,8 +12,11 @@ python -m tests.buckets.emulator HOST PORT BUCKET
 
 import collections
 import functools
+import http.server
+import io
 import re
 import sys
+import threading
 from http import HTTPStatus
 
 from gcp_storage_emulator.exceptions import NotFound
@@ -18,6 +24,7 @@ from gcp_storage_emulator.handlers import objects
 
 REFUSED = "refused.txt"
 _COUNTS: collections.Counter[str] = collections.Counter()
+_ONE_AT_A_TIME = threading.Lock()
 
 
 def _generation(storage, bucket, name):
@@ -75,6 +82,27 @@ def _refuse(response, status):
 
 
 def _handle(router, method, handle):
+    """Handles a request once all of it is here, and answers when others are handled again."""
+    from gcp_storage_emulator.server import _read_raw_data
+
+    request = router._request_handler
+    connection, body = (request.rfile, request.wfile), _read_raw_data(request) or b""
+    if len(body) < int(request.headers.get("Content-Length", 0)):
+        return  # the client is gone
+    for header in ("Transfer-Encoding", "Content-Length"):
+        del request.headers[header]
+    request.headers["Content-Length"] = str(len(body))
+    request.rfile, request.wfile = io.BytesIO(body), io.BytesIO()
+    try:
+        with _ONE_AT_A_TIME:
+            _handle_or_refuse(router, method, handle)
+    finally:
+        answer = request.wfile.getvalue()
+        request.rfile, request.wfile = connection
+    request.wfile.write(answer)
+
+
+def _handle_or_refuse(router, method, handle):
     from gcp_storage_emulator.server import Response
 
     request = router._request_handler
@@ -82,7 +110,6 @@ def _handle(router, method, handle):
     if always is None:
         handle(router, method)
         return
-    request.rfile.read(int(request.headers.get("Content-Length", 0)))
     response = Response(request)
     _refuse(response, HTTPStatus(int(always[1])))
     response.close()
@@ -94,6 +121,7 @@ def main(host, port, bucket):
     from gcp_storage_emulator import server  # takes the functions above
 
     server.Router.handle = functools.partialmethod(_handle, handle=server.Router.handle)
+    server.server.HTTPServer = http.server.ThreadingHTTPServer
     server.create_server(host, int(port), in_memory=True, default_bucket=bucket).run()
 
 
