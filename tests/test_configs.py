@@ -9,8 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from configs import places2
+from madf_jax.config.config_file import read_config
 from madf_jax.config.page import format_page
 from madf_jax.config.sections import Setup, all_options, from_config
+from madf_jax.errors import UserError
 from madf_jax.objective.supervision import TERMS
 
 ROOT = Path(__file__).parents[1]
@@ -55,6 +58,25 @@ def test_every_config_has_the_defaults_keys_and_is_locked(name):
     assert keys_of(config) == keys_of(get_config("default"))
     with pytest.raises(AttributeError, match="learning_rte"):
         config.optimizer.learning_rte = 1.0
+
+
+@pytest.mark.parametrize("accelerator", places2.DEVICES)
+def test_a_pod_sees_as_many_places_with_the_same_learning_rate(accelerator):
+    alone, pod = (from_config(places2.get_config(name)) for name in ("", accelerator))
+    assert pod.training.batch_size % places2.DEVICES[accelerator] == 0
+    assert images_seen(pod) == images_seen(alone) == 6_000_000
+    assert pod.optimizer == alone.optimizer
+    assert pod.network == dataclasses.replace(alone.network, dtype="bfloat16")
+
+
+def images_seen(setup):
+    return setup.training.batch_size * setup.training.steps
+
+
+def test_an_unknown_pod_is_named_with_those_that_are_known():
+    file = ROOT / "configs" / "places2.py"
+    with pytest.raises(UserError, match=r"places2\.py: :v9 is none of .* v5e-16, v5p-8, h100-8$"):
+        read_config(f"{file}:v9", [])
 
 
 def test_every_key_is_read():
