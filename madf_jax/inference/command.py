@@ -81,6 +81,13 @@ def _add_inpaint(commands: Subparsers) -> None:
         default=128,
         help="pixels of context around a hole; holes farther apart are painted apart (128)",
     )
+    painting.add_argument(
+        "--detail",
+        metavar="SHARE",
+        type=float,
+        default=0.8,
+        help="of fine detail that a wide hole takes over from the rest of the image, 0 to 1 (0.8)",
+    )
     add_machine(parser)
     parser.set_defaults(run=_inpaint)
 
@@ -91,7 +98,7 @@ def _inpaint(args: argparse.Namespace) -> int:
     from madf_jax.inference.painting import PaintOptions
     from madf_jax.inference.pairs import make_plan, require_other_files
 
-    painting = PaintOptions(args.scale, args.dilate, args.feather, args.margin)
+    painting = PaintOptions(args.scale, args.dilate, args.feather, args.margin, args.detail)
     files = FileOptions(args.hole, args.quality, args.compare)
     plan = make_plan(args.image, args.mask, args.output)
     if not args.overwrite:

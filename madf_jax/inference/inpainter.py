@@ -42,6 +42,7 @@ class _Options(TypedDict, total=False):
     dilate: int
     feather: int
     margin: int
+    detail: float
 
 
 class Inpainter:
@@ -159,6 +160,7 @@ class Inpainter:
         dilate: int = 0,
         feather: int = 6,
         margin: int = 128,
+        detail: float = 0.8,
     ) -> InMemory | list[InMemory]:
         """Paints one image or several.
 
@@ -172,6 +174,7 @@ class Inpainter:
             dilate: see there.
             feather: see there.
             margin: see there.
+            detail: see there.
 
         Returns:
             The painted image: of the kind, mode, size and depth that came in, bit-identical outside
@@ -181,7 +184,7 @@ class Inpainter:
         Raises:
             UserError: an image or mask can't be read, or a mask is all hole.
         """
-        options = PaintOptions(scale, dilate, feather, margin)
+        options = PaintOptions(scale, dilate, feather, margin, detail)
         images = as_list(image)
         if images is None:
             return self._call([image], [mask], hole, options)[0]

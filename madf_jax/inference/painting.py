@@ -32,17 +32,22 @@ class PaintOptions:
             what the network painted.
         margin: pixels of context around a hole, at least; wide holes get more. Holes farther apart
             are painted apart.
+        detail: share of fine detail, in [0, 1], that what was painted at a smaller scale first
+            takes over from the rest of the image (`detail.transfer_detail`).
     """
 
     scale: float | Literal["auto"] = "auto"
     dilate: int = 0
     feather: int = 6
     margin: int = 128
+    detail: float = 0.8
 
     def __post_init__(self) -> None:
         """Raises UserError that names the first wrong option."""
         if self.scale != "auto" and not (_is_number(self.scale) and 1 <= self.scale < math.inf):
             raise UserError(f"scale must be 'auto' or a number of at least 1, got {self.scale!r}")
+        if not (_is_number(self.detail) and 0 <= self.detail <= 1):
+            raise UserError(f"detail must be a number from 0 to 1, got {self.detail!r}")
         for name in ("dilate", "feather", "margin"):
             value = getattr(self, name)
             if not (_is_number(value) and isinstance(value, numbers.Integral) and int(value) >= 0):
@@ -82,6 +87,7 @@ def paint_rasters(
         [plane for _, plane in planes],
         [crop.known for crop, _ in planes],
         [_scale(crop.hole, options, trained_width) for crop, _ in planes],
+        options.detail,
     )
     finished = (
         feather(plane, crop.known, output, options.feather)

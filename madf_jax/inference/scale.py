@@ -8,6 +8,8 @@ from typing import Any
 import cv2
 import numpy as np
 
+from madf_jax.inference.detail import transfer_detail
+
 _BAND = 0.5  # of the width that fits: how deep a hole is painted again at a finer scale
 
 Paint = Callable[[Sequence[np.ndarray], Sequence[np.ndarray]], list[np.ndarray]]
@@ -66,20 +68,23 @@ def fill(
     images: Sequence[np.ndarray],
     known: Sequence[np.ndarray],
     scales: Sequence[float],
+    detail: float,
 ) -> list[np.ndarray]:
     """Paints each image coarsely, then finer and finer up to its own size.
 
     At the scale given, the widest hole is as wide as the network can paint. At each finer scale,
     about twice as fine as the one before, what lies deeper inside a hole than half of that width
     stays as it was painted, and counts as known; only a band along the edge is painted again, in
-    which the network now sees finer detail. Holes that are narrow enough at full size end up
-    painted at full size.
+    which the network now sees finer detail. The hole then takes over detail from the image
+    (`detail.transfer_detail`), since what was enlarged has none. Holes that are narrow enough at
+    full size end up painted at full size.
 
     Args:
         paint: the network for any size.
         images: each (H, W, 3), float32 in [0, 255]; pixels under holes are not read.
         known: for each, (H, W), bool.
         scales: for each, by how much smaller it is painted first, at least 1.
+        detail: share of detail that is taken over from the image, in [0, 1].
 
     Returns:
         For each, (H, W, 3), float32 in [0, 255], also where pixels are known.
@@ -95,9 +100,9 @@ def fill(
         levels = [
             _Level.at(images[i], known[i], steps[i][step], outputs[i], bands[i]) for i in pending
         ]
-        painted = paint([level.image for level in levels], [level.known for level in levels])
+        painted = paint([level.image for level in levels], [level.given for level in levels])
         for i, level, output in zip(pending, levels, painted, strict=True):
-            outputs[i] = level.finished(output)
+            outputs[i] = level.finished(output, detail if step else 0.0)
     return outputs
 
 
@@ -113,7 +118,7 @@ class _Level:
 
     Attributes:
         image: (h, w, 3), float32: what is known, and what was painted at the scale before.
-        known: (h, w), bool: what the network reads of it.
+        known: (h, w), bool.
         settled: (h, w), bool: what of the hole stays as it was painted before.
     """
 
@@ -142,16 +147,21 @@ class _Level:
         image, known = shrink(image, known, scale)
         if coarse is None:
             return cls(image, known, np.zeros_like(known))
-        settled = _distance(~known) > band
         image = np.where(known[..., None], image, enlarge(coarse, known.shape))
-        return cls(image, known | settled, settled)
+        return cls(image, known, _distance(~known) > band)
 
-    def finished(self, output: np.ndarray) -> np.ndarray:
-        """The network's output (h, w, 3) for this level, with what is settled.
+    @property
+    def given(self) -> np.ndarray:
+        """(h, w), bool: what the network reads of the image."""
+        return self.known | self.settled
 
-        Where a hole is too narrow for the scale, all is known and the network had nothing to paint.
+    def finished(self, output: np.ndarray, detail: float) -> np.ndarray:
+        """The network's output (h, w, 3) for this level, with what is settled, and with detail.
+
+        Where a hole is too narrow for the scale, all is given and the network had nothing to paint.
         """
-        if self.known.all():
-            return self.image
-        kept = self.settled[..., None]
-        return np.where(kept, self.image, output) if kept.any() else output
+        if self.given.all():
+            output = self.image
+        elif self.settled.any():
+            output = np.where(self.settled[..., None], self.image, output)
+        return transfer_detail(self.image, self.known, output, detail)

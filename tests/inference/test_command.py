@@ -90,6 +90,19 @@ def test_options_reach_the_painting(quick, folder):
     assert len(set(outputs.values())) == len(outputs)
 
 
+def test_so_does_the_detail_of_wide_holes(quick, folder):
+    noise = np.random.default_rng(0).integers(0, 256, (160, 160, 3), np.uint8)
+    Image.fromarray(noise).save(folder / "in/a.png")
+    known = np.ones((160, 160), bool)
+    known[50:110, 50:110] = False
+    Image.fromarray(known).save(folder / "mask.png")
+    outputs = {}
+    for options in ((), ("--detail=0",), ("--detail=1",)):
+        assert inpaint(folder, "in/a.png", "mask.png", "out.png", *options) == 0
+        outputs[options] = pixels(folder / "out.png")[60:100, 60:100].std()
+    assert outputs["--detail=1",] > outputs[()] > outputs["--detail=0",] + 5
+
+
 def test_inputs_are_written_over_only_if_asked(quick, folder, capsys):
     (folder / "in" / "c.jpg").unlink()
     before = pixels(folder / "in/a.png")

@@ -181,6 +181,8 @@ def test_a_transparent_palette_entry_is_not_painted_with():
         ({"dilate": -1}, "dilate must be a whole number of pixels, got -1"),
         ({"feather": 1.5}, "feather must be"),
         ({"margin": float("inf")}, "margin must be"),
+        ({"detail": 1.1}, "detail must be a number from 0 to 1, got 1.1"),
+        ({"detail": float("nan")}, "detail must be"),
     ],
 )
 def test_wrong_options_are_named(options, message):

@@ -73,7 +73,7 @@ class Recorder:
 def test_at_scale_1_the_network_runs_once():
     paint, hole = Recorder(), box_hole((64, 64), 10, 10, 30, 30)
     image = np.full((64, 64, 3), 50, np.float32)
-    (output,) = fill(paint, [image], [~hole], [1.0])
+    (output,) = fill(paint, [image], [~hole], [1.0], 0.0)
     assert len(paint.calls) == 1
     np.testing.assert_array_equal(output[..., 0], np.where(hole, 1, 50))
 
@@ -81,7 +81,7 @@ def test_at_scale_1_the_network_runs_once():
 def test_the_middle_stays_as_it_was_painted_coarsely_and_bands_get_finer():
     paint, hole = Recorder(), box_hole((160, 160), 30, 30, 100, 100)
     image = np.full((160, 160, 3), 50, np.float32)
-    (output,) = fill(paint, [image], [~hole], [100 / 24])
+    (output,) = fill(paint, [image], [~hole], [100 / 24], 0.0)
     assert [known[0].shape for _, known in paint.calls] == [(38, 38), (78, 78), (160, 160)]
     row = output[80, :, 0]
     np.testing.assert_array_equal(row[:30], 50)
@@ -93,9 +93,17 @@ def test_the_middle_stays_as_it_was_painted_coarsely_and_bands_get_finer():
     assert not paint.calls[-1][1][0][80, 35]
 
 
+@pytest.mark.parametrize(("scale", "textured"), [(1.0, False), (2.0, True)])
+def test_what_was_painted_smaller_takes_detail_from_the_image(scale, textured):
+    hole = box_hole((160, 160), 50, 50, 60, 60)
+    image = np.random.default_rng(0).normal(128, 20, (160, 160, 3)).astype(np.float32)
+    (output,) = fill(Recorder(), [image], [~hole], [scale], 1.0)
+    assert (output[60:100, 60:100].std() > 10) == textured
+
+
 def test_a_narrow_hole_beside_a_wide_one_is_painted_at_full_size():
     hole = box_hole((160, 160), 30, 30, 100, 60) | box_hole((160, 160), 10, 130, 140, 6)
-    (output,) = fill(Recorder(), [np.zeros((160, 160, 3), np.float32)], [~hole], [60 / 24])
+    (output,) = fill(Recorder(), [np.zeros((160, 160, 3), np.float32)], [~hole], [60 / 24], 0.0)
     np.testing.assert_array_equal(output[80, 130:136, 0], 2)  # the second and last call
 
 
@@ -103,7 +111,7 @@ def test_each_image_has_its_own_scale():
     paint = Recorder()
     images = [np.zeros((64, 64, 3), np.float32)] * 3
     known = [~box_hole((64, 64), 10, 10, 40, 40)] * 3
-    outputs = fill(paint, images, known, [1.0, 3.0, 1.5])
+    outputs = fill(paint, images, known, [1.0, 3.0, 1.5], 0.0)
     assert [output.shape for output in outputs] == [(64, 64, 3)] * 3
     assert [[mask.shape[0] for mask in known] for _, known in paint.calls] == [
         [64, 21, 43],
@@ -122,12 +130,12 @@ def test_a_hole_too_narrow_for_the_scale_has_the_colors_around_it(scale, width):
         ]
 
     hole = box_hole((64, 64), 20, 5, width, 45)
-    (output,) = fill(paint, [np.full((64, 64, 3), 200, np.float32)], [~hole], [scale])
+    (output,) = fill(paint, [np.full((64, 64, 3), 200, np.float32)], [~hole], [scale], 0.0)
     np.testing.assert_allclose(output[hole], 200, rtol=1e-5)
 
 
 def test_no_image_is_no_work():
-    assert fill(Recorder(), [], [], []) == []
+    assert fill(Recorder(), [], [], [], 0.0) == []
 
 
 @pytest.mark.parametrize(

@@ -143,7 +143,14 @@ def fill(page):
 
 def command_paints(narrow_weights, photo, hole, folder):
     Image.fromarray(~hole).save(folder / "mask.png")
-    command = [sys.executable, "-m", "madf_jax", "inpaint", f"--weights={narrow_weights}"]
+    command = [
+        sys.executable,
+        "-m",
+        "madf_jax",
+        "inpaint",
+        f"--weights={narrow_weights}",
+        "--detail=0",
+    ]
     files = [f"--image={photo}", f"--mask={folder / 'mask.png'}", f"--output={folder / 'out.png'}"]
     subprocess.run([*command, *files], cwd=ROOT, check=True)
     return pixels(folder / "out.png")
@@ -428,7 +435,7 @@ def test_the_page_cuts_scales_tiles_and_blends_as_the_package(size, holes, tile,
     alpha = np.where(x < size[1] // 8, 0, 255)
     image = np.stack([*waves, alpha], axis=-1).astype(np.uint8)
     wanted = paint_rasters(
-        AnySize(_Shift(), 1, tile**2), [to_raster(image)], [~hole], PaintOptions(), 41.0
+        AnySize(_Shift(), 1, tile**2), [to_raster(image)], [~hole], PaintOptions(detail=0), 41.0
     )[0]
     sent = [base64.b64encode(array.tobytes()).decode() for array in (image, hole.view(np.uint8))]
     painted = new_page().evaluate(SHIFT, [*sent, *size, tile, 41.0])

@@ -1,0 +1,131 @@
+"""Fine detail from elsewhere in an image, for what was painted at a smaller scale and lacks it.
+
+A simple form of contextual residual aggregation (Yi et al., CVPR 2020, arXiv 2005.09704): for each
+patch in a hole, the place in the image is sought whose coarse colors are most alike, and its fine
+detail is added to the coarse colors of the hole.
+"""
+
+import math
+
+import cv2
+import numpy as np
+
+_FINE = 4.0  # pixels: what a Gaussian of this deviation takes away is fine detail
+_SPACING = 12  # pixels between patches, which reach as far to all sides
+_OFFSETS = range(-16, 17, 8)  # pixels, down and right: where the colors that describe a place lie
+_NEARNESS = 0.5  # a pixel of distance counts like so much difference of one color
+_COLOR = 0.5  # share of the difference in coarse color that is taken over: it tames color casts
+_EDGE = 6  # pixels inside a hole over which the detail fades in
+_MOST_SOURCES = 20_000  # places that each patch is compared with, about
+_AT_ONCE = 256  # patches, to limit the memory of the comparison
+
+Positions = tuple[np.ndarray, np.ndarray]
+
+
+def transfer_detail(
+    image: np.ndarray, known: np.ndarray, painted: np.ndarray, strength: float
+) -> np.ndarray:
+    """Gives what was painted the fine detail of the places in the image that are most alike.
+
+    Args:
+        image: (H, W, 3), float32 in [0, 255]; pixels under holes are not read.
+        known: (H, W), bool.
+        painted: (H, W, 3), float32 in [0, 255]; only pixels in holes are read.
+        strength: share of the result that has that detail instead of its own, in [0, 1].
+
+    Returns:
+        (H, W, 3), float32 in [0, 255]: `painted`, but for pixels in holes. `painted` itself without
+        a hole, or without a place far enough from holes and borders to have detail to give.
+    """
+    patches, sources = _patches(~known), _sources(known)
+    if not (strength and len(patches[0]) and len(sources[0])):
+        return painted
+    coarse = _coarse(image, known, painted)
+    places = _most_alike(coarse, patches, sources)
+    hole = np.flatnonzero(~known)
+    detailed = _overlapped(image, coarse, patches, places).reshape(-1, 3).take(hole, 0)
+    depth = cv2.distanceTransform((~known).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
+    share = strength * np.minimum(depth.take(hole) / _EDGE, 1)[:, None]
+    result = painted.copy()
+    flat = result.reshape(-1, 3)
+    flat[hole] = np.clip((1 - share) * flat.take(hole, 0) + share * detailed, 0, 255)
+    return result
+
+
+def _coarse(image: np.ndarray, known: np.ndarray, painted: np.ndarray) -> np.ndarray:
+    """Without fine detail: of known pixels by themselves, of holes with what surrounds them."""
+    weight = _blurred(known.astype(np.float32))
+    alone = _blurred(np.where(known[..., None], image, np.float32(0)))
+    alone /= np.maximum(weight, np.finfo(np.float32).tiny)[..., None]
+    whole = _blurred(np.where(known[..., None], image, painted))
+    return np.where(known[..., None], alone, whole)
+
+
+def _blurred(values: np.ndarray) -> np.ndarray:
+    return cv2.GaussianBlur(values, (0, 0), _FINE, borderType=cv2.BORDER_REFLECT)
+
+
+def _patches(hole: np.ndarray) -> Positions:
+    """Centers of patches that together cover the hole."""
+    side = 2 * _SPACING + 1
+    near = cv2.dilate(hole.astype(np.uint8), np.ones((side, side), np.uint8))
+    rows, columns = np.nonzero(near[::_SPACING, ::_SPACING])
+    return rows * _SPACING, columns * _SPACING
+
+
+def _sources(known: np.ndarray) -> Positions:
+    """Centers of patches inside the image that are all known, as is what their blur reaches."""
+    # As patches are square, the larger of the distances down and right.
+    distance = cv2.distanceTransform(known.astype(np.uint8), cv2.DIST_C, cv2.DIST_MASK_3)
+    inside = np.zeros_like(known)
+    inside[_SPACING:-_SPACING, _SPACING:-_SPACING] = True
+    usable = inside & (distance > _SPACING + _FINE)
+    stride = max(1, math.isqrt(int(usable.sum()) // _MOST_SOURCES))
+    rows, columns = np.nonzero(usable[::stride, ::stride])
+    return rows * stride, columns * stride
+
+
+def _most_alike(coarse: np.ndarray, patches: Positions, sources: Positions) -> Positions:
+    """For each patch, the place that differs least in coarse colors around it and in position."""
+    reach = _OFFSETS[-1]
+    padded = cv2.copyMakeBorder(coarse, reach, reach, reach, reach, cv2.BORDER_REFLECT)
+    wanted, offered = (_descriptions(padded, places) for places in (patches, sources))
+    half_squares = 0.5 * np.sum(offered**2, axis=1)
+    nearest = np.concatenate(
+        [
+            np.argmin(half_squares - wanted[start : start + _AT_ONCE] @ offered.T, axis=1)
+            for start in range(0, len(wanted), _AT_ONCE)
+        ]
+    )
+    return sources[0][nearest], sources[1][nearest]
+
+
+def _descriptions(padded: np.ndarray, places: Positions) -> np.ndarray:
+    """(K, D), float32: coarse colors on a grid around each place, and the place itself."""
+    rows, columns = (values + _OFFSETS[-1] for values in places)
+    colors = [padded[rows + down, columns + right] for down in _OFFSETS for right in _OFFSETS]
+    position = _NEARNESS * np.stack(places, axis=1)
+    return np.concatenate([*colors, position], axis=1, dtype=np.float32)
+
+
+def _overlapped(
+    image: np.ndarray, coarse: np.ndarray, patches: Positions, places: Positions
+) -> np.ndarray:
+    """Coarse colors with the detail of the places; neighboring patches fade into each other."""
+    fade = np.hanning(2 * _SPACING + 1).astype(np.float32)  # the sum over neighbors is 1
+    window = np.outer(fade, fade)[..., None]
+    margin = ((_SPACING, _SPACING), (_SPACING, _SPACING), (0, 0))
+    padded, total = np.pad(coarse, margin, mode="edge"), np.pad(coarse, margin)
+    for y, x, from_y, from_x in np.stack([*patches, *places], axis=1).tolist():
+        here, there = _around(y + _SPACING, x + _SPACING), _around(from_y, from_x)
+        color = coarse[there]
+        change = image[there] - color + _COLOR * (color - padded[here])
+        total[here] += window * change
+    return total[_SPACING:-_SPACING, _SPACING:-_SPACING]
+
+
+def _around(row: int, column: int) -> tuple[slice, slice]:
+    return (
+        slice(row - _SPACING, row + _SPACING + 1),
+        slice(column - _SPACING, column + _SPACING + 1),
+    )
