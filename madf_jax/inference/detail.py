@@ -90,6 +90,8 @@ def _most_alike(coarse: np.ndarray, patches: Positions, sources: Positions) -> P
     reach = _OFFSETS[-1]
     padded = cv2.copyMakeBorder(coarse, reach, reach, reach, reach, cv2.BORDER_REFLECT)
     wanted, offered = (_descriptions(padded, places) for places in (patches, sources))
+    center = offered.mean(axis=0)  # to lose no digits by differences of large squares
+    wanted, offered = wanted - center, offered - center
     half_squares = 0.5 * np.sum(offered**2, axis=1)
     nearest = np.concatenate(
         [
