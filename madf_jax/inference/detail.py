@@ -1,8 +1,10 @@
 """Fine detail from elsewhere in an image, for what was painted at a smaller scale and lacks it.
 
 A simple form of contextual residual aggregation (Yi et al., CVPR 2020, arXiv 2005.09704): for each
-patch in a hole, the place in the image is sought whose coarse colors are most alike, and its fine
-detail is added to the coarse colors of the hole.
+patch in a hole, a place in the image is sought whose coarse colors are alike, and its fine detail
+is added to the coarse colors of the hole. The best place of a smooth area would be repeated all
+over it, as a lattice: so any place will do that is hardly worse, and first the one beside that of
+the patch before, as in image analogies (Hertzmann et al., SIGGRAPH 2001).
 """
 
 import math
@@ -14,9 +16,11 @@ _FINE = 4.0  # pixels: what a Gaussian of this deviation takes away is fine deta
 _SPACING = 12  # pixels between patches, which reach as far to all sides
 _OFFSETS = range(-16, 17, 8)  # pixels, down and right: where the colors that describe a place lie
 _NEARNESS = 0.5  # a pixel of distance counts like so much difference of one color
+_SLACK = 1.5  # a place will do whose difference is not over so many times the least one
+_TOLERANCE = 4.0  # and so much in each color
 _COLOR = 0.5  # share of the difference in coarse color that is taken over: it tames color casts
 _EDGE = 6  # pixels inside a hole over which the detail fades in
-_MOST_SOURCES = 20_000  # places that each patch is compared with, about
+_MOST_SOURCES = 10_000  # places that each patch is compared with, about
 _AT_ONCE = 256  # patches, to limit the memory of the comparison
 
 Positions = tuple[np.ndarray, np.ndarray]
@@ -37,11 +41,12 @@ def transfer_detail(
         (H, W, 3), float32 in [0, 255]: `painted`, but for pixels in holes. `painted` itself without
         a hole, or without a place far enough from holes and borders to have detail to give.
     """
-    patches, sources = _patches(~known), _sources(known)
+    usable = _usable(known)
+    patches, sources = _patches(~known), _sources(usable)
     if not (strength and len(patches[0]) and len(sources[0])):
         return painted
     coarse = _coarse(image, known, painted)
-    places = _most_alike(coarse, patches, sources)
+    places = _alike(coarse, patches, sources, usable)
     hole = np.flatnonzero(~known)
     detailed = _overlapped(image, coarse, patches, places).reshape(-1, 3).take(hole, 0)
     depth = cv2.distanceTransform((~known).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
@@ -73,33 +78,33 @@ def _patches(hole: np.ndarray) -> Positions:
     return rows * _SPACING, columns * _SPACING
 
 
-def _sources(known: np.ndarray) -> Positions:
+def _usable(known: np.ndarray) -> np.ndarray:
     """Centers of patches inside the image that are all known, as is what their blur reaches."""
     # As patches are square, the larger of the distances down and right.
     distance = cv2.distanceTransform(known.astype(np.uint8), cv2.DIST_C, cv2.DIST_MASK_3)
     inside = np.zeros_like(known)
     inside[_SPACING:-_SPACING, _SPACING:-_SPACING] = True
-    usable = inside & (distance > _SPACING + _FINE)
+    return inside & (distance > _SPACING + _FINE)
+
+
+def _sources(usable: np.ndarray) -> Positions:
+    """Some of them, on a grid."""
     stride = max(1, math.isqrt(int(usable.sum()) // _MOST_SOURCES))
     rows, columns = np.nonzero(usable[::stride, ::stride])
     return rows * stride, columns * stride
 
 
-def _most_alike(coarse: np.ndarray, patches: Positions, sources: Positions) -> Positions:
-    """For each patch, the place that differs least in coarse colors around it and in position."""
+def _alike(
+    coarse: np.ndarray, patches: Positions, sources: Positions, usable: np.ndarray
+) -> Positions:
+    """For each patch, a place that differs little in coarse colors around it and in position."""
     reach = _OFFSETS[-1]
     padded = cv2.copyMakeBorder(coarse, reach, reach, reach, reach, cv2.BORDER_REFLECT)
     wanted, offered = (_descriptions(padded, places) for places in (patches, sources))
     center = offered.mean(axis=0)  # to lose no digits by differences of large squares
-    wanted, offered = wanted - center, offered - center
-    half_squares = 0.5 * np.sum(offered**2, axis=1)
-    nearest = np.concatenate(
-        [
-            np.argmin(half_squares - wanted[start : start + _AT_ONCE] @ offered.T, axis=1)
-            for start in range(0, len(wanted), _AT_ONCE)
-        ]
-    )
-    return sources[0][nearest], sources[1][nearest]
+    found, limits = _any_of_the_best(wanted - center, offered - center)
+    places = sources[0][found], sources[1][found]
+    return _continued(padded, patches, wanted, places, limits, usable)
 
 
 def _descriptions(padded: np.ndarray, places: Positions) -> np.ndarray:
@@ -108,6 +113,66 @@ def _descriptions(padded: np.ndarray, places: Positions) -> np.ndarray:
     colors = [padded[rows + down, columns + right] for down in _OFFSETS for right in _OFFSETS]
     position = _NEARNESS * np.stack(places, axis=1)
     return np.concatenate([*colors, position], axis=1, dtype=np.float32)
+
+
+def _any_of_the_best(wanted: np.ndarray, offered: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """For each description that is wanted, one that will do, and how much it may differ.
+
+    Args:
+        wanted: (N, D), float32.
+        offered: (M, D), float32.
+
+    Returns:
+        (N,), indices of what is offered, the same in every call; and (N,), squared differences.
+    """
+    generator = np.random.default_rng(0)
+    squares = np.sum(offered**2, axis=1)
+    found, limits = [], []
+    for start in range(0, len(wanted), _AT_ONCE):
+        some = wanted[start : start + _AT_ONCE]
+        differences = np.sum(some**2, axis=1)[:, None] - 2 * some @ offered.T + squares
+        limit = _SLACK * differences.min(axis=1) + _TOLERANCE**2 * wanted.shape[1]
+        order = generator.random(differences.shape, np.float32)
+        order[differences > limit[:, None]] = 1
+        found.append(order.argmin(axis=1))
+        limits.append(limit)
+    return np.concatenate(found), np.concatenate(limits)
+
+
+def _continued(
+    padded: np.ndarray,
+    patches: Positions,
+    wanted: np.ndarray,
+    places: Positions,
+    limits: np.ndarray,
+    usable: np.ndarray,
+) -> Positions:
+    """Lets patches go on with what the patch to the left or above shows, where that will do."""
+    chosen: dict[tuple[int, int], tuple[int, int]] = {}
+    height, width = usable.shape
+    rows = np.stack([*patches, *places], axis=1).tolist()
+    for (y, x, *place), description, limit in zip(rows, wanted, limits, strict=True):
+        for down, right in ((0, _SPACING), (_SPACING, 0)):
+            if (before := chosen.get((y - down, x - right))) is None:
+                continue
+            row, column = before[0] + down, before[1] + right
+            if not (row < height and column < width and usable[row, column]):
+                continue
+            difference = _difference(padded, row, column, description)
+            if difference < limit:
+                place, limit = [row, column], difference
+        chosen[y, x] = place[0], place[1]
+    continued = np.array(list(chosen.values()))
+    return continued[:, 0], continued[:, 1]
+
+
+def _difference(padded: np.ndarray, row: int, column: int, description: np.ndarray) -> float:
+    """The squared difference of the description of a place from another one."""
+    side, step = _OFFSETS[-1] - _OFFSETS[0] + 1, _OFFSETS.step
+    around = padded[row : row + side : step, column : column + side : step]
+    colors = around.ravel() - description[:-2]
+    position = _NEARNESS * np.array([row, column]) - description[-2:]
+    return float(colors @ colors + position @ position)
 
 
 def _overlapped(
