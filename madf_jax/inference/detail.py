@@ -123,20 +123,28 @@ def _any_of_the_best(wanted: np.ndarray, offered: np.ndarray) -> tuple[np.ndarra
         offered: (M, D), float32.
 
     Returns:
-        (N,), indices of what is offered, the same in every call; and (N,), squared differences.
+        (N,), indices of what is offered; and (N,), squared differences.
     """
-    generator = np.random.default_rng(0)
     squares = np.sum(offered**2, axis=1)
     found, limits = [], []
     for start in range(0, len(wanted), _AT_ONCE):
         some = wanted[start : start + _AT_ONCE]
         differences = np.sum(some**2, axis=1)[:, None] - 2 * some @ offered.T + squares
         limit = _SLACK * differences.min(axis=1) + _TOLERANCE**2 * wanted.shape[1]
-        order = generator.random(differences.shape, np.float32)
-        order[differences > limit[:, None]] = 1
+        order = _scrambled(np.arange(start, start + len(some))[:, None], np.arange(len(offered)))
+        order[differences > limit[:, None]] = np.iinfo(np.uint32).max
         found.append(order.argmin(axis=1))
         limits.append(limit)
     return np.concatenate(found), np.concatenate(limits)
+
+
+def _scrambled(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """An arbitrary uint32 for each pair of numbers, the same on every machine and in JavaScript."""
+    mixed = a.astype(np.uint32) * np.uint32(0x9E3779B1) + b.astype(np.uint32)
+    for factor in (0x21F0AAAD, 0xD35A2D97):
+        mixed ^= mixed >> np.uint32(15)
+        mixed *= np.uint32(factor)
+    return mixed ^ (mixed >> np.uint32(15))
 
 
 def _continued(
