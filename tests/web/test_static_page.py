@@ -143,14 +143,7 @@ def fill(page):
 
 def command_paints(narrow_weights, photo, hole, folder):
     Image.fromarray(~hole).save(folder / "mask.png")
-    command = [
-        sys.executable,
-        "-m",
-        "madf_jax",
-        "inpaint",
-        f"--weights={narrow_weights}",
-        "--detail=0",
-    ]
+    command = [sys.executable, "-m", "madf_jax", "inpaint", f"--weights={narrow_weights}"]
     files = [f"--image={photo}", f"--mask={folder / 'mask.png'}", f"--output={folder / 'out.png'}"]
     subprocess.run([*command, *files], cwd=ROOT, check=True)
     return pixels(folder / "out.png")
@@ -390,9 +383,9 @@ class _Shift:
         return float(np.prod(shape))
 
 
-SHIFT = """async ([content, hole, height, width, tile, trained]) => {
+SHIFT = """async ([content, hole, height, width, tile, trained, detail]) => {
   const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-  const { paintImage } = await import("./painting.js");
+  const { DEFAULTS, paintImage } = await import("./painting.js");
   const { anySize } = await import("./sizes.js");
   const { makeImage } = await import("./resample.js");
   const network = async ({ height, width, data }, known) => {
@@ -407,7 +400,8 @@ SHIFT = """async ([content, hole, height, width, tile, trained]) => {
   };
   const pixels = new Uint8ClampedArray(bytes(content));
   const image = { pixels, hole: bytes(hole), height, width };
-  const painted = await paintImage(anySize(network, 32, tile), image, trained);
+  const options = { ...DEFAULTS, detail: detail ?? DEFAULTS.detail };
+  const painted = await paintImage(anySize(network, 32, tile), image, trained, options);
   let text = "";
   for (let i = 0; i < painted.length; i += 8192) {
     text += String.fromCharCode(...painted.subarray(i, i + 8192));

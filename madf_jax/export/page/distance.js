@@ -56,3 +56,8 @@ export function distance(hole, height, width) {
 export function holeWidth(hole, height, width) {
   return 2 * distance(hole, height, width).reduce((most, one) => Math.max(most, one), 0);
 }
+
+/** The hole of what is known, and what is known around a hole. */
+export function inverse(mask) {
+  return mask.map((value) => 1 - value);
+}

@@ -7,7 +7,7 @@ import { makeImage } from "./resample.js";
 import { fill, levelSize, scaleSteps } from "./scale.js";
 import { feather } from "./seam.js";
 
-export const DEFAULTS = { scale: "auto", feather: 6, margin: 128 };
+export const DEFAULTS = { scale: "auto", feather: 6, margin: 128, detail: 0.8 };
 const LEAST_SCALE = 1.25; // below, resampling costs more than a slightly wide hole
 
 /**
@@ -53,7 +53,7 @@ export async function paintImage(
     const known = cut(hole, width, crop.box).map((value) => 1 - value);
     cut(visible, width, crop.box).forEach((value, pixel) => (known[pixel] &= value));
     const image = makeImage(h, w, 3, colorsOf(cut(pixels, width, crop.box, 4)));
-    const output = await fill(counting, image, known, crop.scale);
+    const output = await fill(counting, image, known, crop.scale, options.detail);
     if (options.feather) feather(image, known, output, options.feather);
     put(result, width, crop, output.data);
   }

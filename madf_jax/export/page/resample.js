@@ -1,9 +1,10 @@
-// Resizing images of floats: by mean area to smaller ones, by cubic interpolation to larger ones,
-// as OpenCV does both.
+// Resizing images of floats: by mean area to smaller ones, by cubic interpolation to larger ones;
+// and blurring them. As OpenCV does all three.
 //
 // An image is { height, width, channels, data }, its data row by row, channels last.
 
 const SHARPNESS = -0.75; // of OpenCV's cubic
+const REACH = 4; // of OpenCV's Gaussian, in deviations
 
 export function makeImage(height, width, channels, data) {
   return { height, width, channels, data: data ?? new Float32Array(height * width * channels) };
@@ -16,6 +17,18 @@ export function resizeByArea(image, height, width) {
 
 export function resizeByCubic(image, height, width) {
   return resize(image, cubics(image.height, height), cubics(image.width, width));
+}
+
+/** By a Gaussian; what lies outside mirrors the image, which must be as large as it reaches. */
+export function blur(image, deviation) {
+  const { height, width } = image;
+  return resize(image, gaussians(height, deviation), gaussians(width, deviation));
+}
+
+/** The place inside of a side that a place outside mirrors, the outermost pixel included. */
+export function mirror(place, side) {
+  if (place < 0) return -1 - place;
+  return place < side ? place : 2 * side - 1 - place;
 }
 
 // For each place along the new side, its [old place, weight] pairs.
@@ -53,6 +66,17 @@ function cubicWeights(x) {
   return [...weights, 1 - weights[0] - weights[1] - weights[2]];
 }
 
+function gaussians(side, deviation) {
+  const reach = Math.round(REACH * deviation);
+  const weights = Array.from({ length: 2 * reach + 1 }, (_, index) => {
+    return Math.exp(-((index - reach) ** 2) / (2 * deviation ** 2));
+  });
+  const total = weights.reduce((sum, weight) => sum + weight);
+  return table(side, (place) => {
+    return weights.map((weight, index) => [mirror(place + index - reach, side), weight / total]);
+  });
+}
+
 // Flat arrays, which are many times faster: the pairs of a place are from starts[place] on.
 function table(length, tapsOf) {
   const taps = Array.from({ length }, (_, place) => tapsOf(place));
@@ -70,6 +94,7 @@ function table(length, tapsOf) {
 function resize(image, rows, columns) {
   const { channels, data } = image;
   const result = makeImage(rows.length, columns.length, channels);
+  const values = result.data; // looked up once, which is faster
   const line = new Float32Array(image.width * channels);
   for (let y = 0; y < rows.length; y++) {
     line.fill(0);
@@ -83,7 +108,7 @@ function resize(image, rows, columns) {
       for (let k = columns.starts[x]; k < columns.starts[x + 1]; k++) {
         const from = columns.places[k] * channels;
         const weight = columns.weights[k];
-        for (let c = 0; c < channels; c++) result.data[to + c] += weight * line[from + c];
+        for (let c = 0; c < channels; c++) values[to + c] += weight * line[from + c];
       }
     }
   }

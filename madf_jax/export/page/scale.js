@@ -1,7 +1,8 @@
 // Holes wider than those the network was trained on: painted where they fit, then made finer.
 // The same steps as madf_jax/inference/scale.py, which says why.
 
-import { distance, holeWidth } from "./distance.js";
+import { transferDetail } from "./detail.js";
+import { distance, holeWidth, inverse } from "./distance.js";
 import { makeImage, resizeByArea, resizeByCubic } from "./resample.js";
 
 const BAND = 0.5; // of the width that fits: how deep a hole is painted again at a finer scale
@@ -13,15 +14,17 @@ const BAND = 0.5; // of the width that fits: how deep a hole is painted again at
  * @param image 3 channels in [0, 255]; pixels under holes are not read.
  * @param {Uint8Array} known 1 = known, 0 = hole.
  * @param {number} scale by how much smaller it is painted first, at least 1.
+ * @param {number} detail share of detail that is taken over from the image, in [0, 1].
  * @returns an image, also where pixels are known.
  */
-export async function fill(paint, image, known, scale) {
+export async function fill(paint, image, known, scale, detail) {
   const { height, width } = image;
   const band = scale > 1 ? (BAND * holeWidth(inverse(known), height, width)) / scale : 0;
   let output = null;
   for (const step of scaleSteps(scale)) {
     const level = levelAt(image, known, step, output, band);
-    output = finished(level, await paint(level.image, level.known));
+    const painted = await paint(level.image, level.given);
+    output = finished(level, painted, output ? detail : 0);
   }
   return output;
 }
@@ -35,10 +38,6 @@ export function scaleSteps(scale) {
 /** The size of a level, as Python rounds. */
 export function levelSize(height, width, scale) {
   return [height, width].map((side) => Math.max(1, roundHalfEven(side / scale)));
-}
-
-export function inverse(mask) {
-  return mask.map((value) => 1 - value);
 }
 
 function shrink(image, known, scale) {
@@ -66,7 +65,7 @@ function shrink(image, known, scale) {
 // What is known and what was painted at the scale before; what of the hole stays as it was.
 function levelAt(full, fullKnown, scale, coarse, band) {
   const [image, known] = shrink(full, fullKnown, scale);
-  if (!coarse) return { image, known, settled: new Uint8Array(known.length) };
+  if (!coarse) return { image, known, given: known, settled: new Uint8Array(known.length) };
   const { height, width } = image;
   const depth = distance(inverse(known), height, width);
   const settled = Uint8Array.from(depth, (one) => (one > band ? 1 : 0));
@@ -75,14 +74,15 @@ function levelAt(full, fullKnown, scale, coarse, band) {
     mixed.data[i] = Math.min(Math.max(mixed.data[i], 0), 255);
   }
   copyWhere(known, image, mixed);
-  return { image: mixed, known: known.map((one, pixel) => one | settled[pixel]), settled };
+  const given = known.map((one, pixel) => one | settled[pixel]);
+  return { image: mixed, known, given, settled };
 }
 
-// Where a hole is too narrow for the scale, all is known and the network had nothing to paint.
-function finished({ image, known, settled }, output) {
-  if (known.every((one) => one)) return image;
-  copyWhere(settled, image, output);
-  return output;
+// Where a hole is too narrow for the scale, all is given and the network had nothing to paint.
+function finished({ image, known, given, settled }, output, detail) {
+  if (given.every((one) => one)) output = image;
+  else copyWhere(settled, image, output);
+  return transferDetail(image, known, output, detail);
 }
 
 function copyWhere(mask, from, to) {

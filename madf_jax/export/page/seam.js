@@ -1,8 +1,7 @@
 // Where what was painted meets what is known. The same blend as madf_jax/inference/seam.py.
 
-import { distance } from "./distance.js";
+import { distance, inverse } from "./distance.js";
 import { reflect } from "./sizes.js";
-import { inverse } from "./scale.js";
 
 const RING = 2; // pixels on each side of an edge
 const RING_HALF_WIDTHS = [0, 2, 2, 2, 0]; // OpenCV's ellipse of 5x5, row by row
