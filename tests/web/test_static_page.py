@@ -189,15 +189,6 @@ def test_a_wide_stroke_takes_its_detail_from_where_the_command_does(
     fill(page)
     wanted = command_paints(narrow_weights, tmp_path / "photo.png", hole, tmp_path)
     found = pixels(download(page, DOWNLOAD, tmp_path))
-    print(
-        "HOLE",
-        hole.mean(),
-        "MOST",
-        np.abs(found.astype(int) - wanted).max(),
-        "SHARE",
-        (np.abs(found.astype(int) - wanted).max(-1) > 1)[hole].mean(),
-        (np.abs(found.astype(int) - wanted).max(-1) > 0)[hole].mean(),
-    )
     assert_same(found, wanted, image, hole)
 
 
@@ -491,7 +482,7 @@ def test_the_page_cuts_scales_tiles_and_blends_as_the_package(size, holes, tile,
     assert np.abs(found.astype(int) - wanted).max() <= 1
 
 
-@pytest.mark.parametrize("size", [(150, 200), (300, 401)])  # at most and more places than compared
+@pytest.mark.parametrize("size", [(150, 200), (300, 401)])  # all places are compared; every 4th
 @pytest.mark.parametrize("strength", [0.5, 1.0])
 def test_detail_comes_from_the_same_places_as_in_the_package(size, strength, new_page):
     generator = np.random.default_rng(0)
