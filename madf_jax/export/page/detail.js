@@ -8,9 +8,11 @@ const FINE = 4; // pixels: what a Gaussian of this deviation takes away is fine 
 const SPACING = 12; // pixels between patches, which reach as far to all sides
 const OFFSETS = [-16, -8, 0, 8, 16]; // pixels, down and right: where colors describe a place
 const NEARNESS = 0.5; // a pixel of distance counts like so much difference of one color
+const SLACK = 1.5; // a place will do whose difference is not over so many times the least one
+const TOLERANCE = 4; // and so much in each color
 const COLOR = 0.5; // share of the difference in coarse color that is taken over
 const EDGE = 6; // pixels inside a hole over which the detail fades in
-const MOST_SOURCES = 20000; // places that each patch is compared with, about
+const MOST_SOURCES = 10000; // places that each patch is compared with, about
 
 // A description of a place: its position and mean color, then colors on a grid around it.
 const COUNT = OFFSETS.length ** 2;
@@ -19,7 +21,7 @@ const LENGTH = HEAD + 3 * COUNT;
 const CHUNK = 3 * OFFSETS.length; // values that are compared at once
 
 /**
- * Gives what was painted the fine detail of the places in the image that are most alike.
+ * Gives what was painted the fine detail of places in the image that are alike.
  *
  * @param image 3 channels in [0, 255]; pixels under holes are not read.
  * @param {Uint8Array} known 1 = known, 0 = hole.
@@ -30,10 +32,11 @@ const CHUNK = 3 * OFFSETS.length; // values that are compared at once
 export function transferDetail(image, known, painted, strength) {
   const { height, width } = image;
   const hole = inverse(known);
-  const { patches, sources } = findPlaces(hole, height, width);
+  const { patches, sources, usable } = findPlaces(hole, height, width);
   if (!(strength && patches.length && sources.length)) return painted;
   const coarse = coarseOf(image, known, painted);
-  const detailed = overlapped(image, coarse, patches, mostAlike(coarse, patches, sources));
+  const places = alike(coarse, patches, sources, usable);
+  const detailed = overlapped(image, coarse, patches, places);
   return mixed(painted, detailed, distance(hole, height, width), strength);
 }
 
@@ -52,17 +55,19 @@ function mixed(painted, detailed, depth, strength) {
 }
 
 // Centers, as pixels: of patches that together cover the hole, and of patches inside the image that
-// are all known, as is what their blur reaches.
+// are all known, as is what their blur reaches: some of these on a grid, and which ones they are.
 function findPlaces(hole, height, width) {
   const near = nearness(hole, height, width);
   const patches = grid(height, width, 0, SPACING, (row, column) => near(row, column, SPACING));
-  const usable = (row, column) => !near(row, column, SPACING + FINE);
-  const all = grid(height, width, SPACING, 1, usable);
+  const isFree = (row, column) => !near(row, column, SPACING + FINE);
+  const all = grid(height, width, SPACING, 1, isFree);
+  const usable = new Uint8Array(height * width);
+  for (const place of all) usable[place] = 1;
   const stride = Math.max(1, Math.floor(Math.sqrt(all.length / MOST_SOURCES)));
   const sources = all.filter((place) => {
     return Math.floor(place / width) % stride === 0 && (place % width) % stride === 0;
   });
-  return { patches, sources };
+  return { patches, sources, usable };
 }
 
 // Tells whether a hole is within some pixels of a place, down and right.
@@ -115,59 +120,107 @@ function coarseOf(image, known, painted) {
   return coarse;
 }
 
-// For each patch, the place that differs least in coarse colors around it and in position.
-function mostAlike(coarse, patches, sources) {
+// For each patch, a place that differs little in coarse colors around it and in position.
+function alike(coarse, patches, sources, usable) {
   const [wanted, offered] = [patches, sources].map((places) => descriptions(coarse, places));
+  const limits = new Float64Array(patches.length);
   let nearest = 0;
-  return patches.map((_, patch) => {
-    const mine = wanted.subarray(patch * LENGTH, (patch + 1) * LENGTH);
+  const places = patches.map((_, patch) => {
+    const mine = one(wanted, patch);
     nearest = leastDifferent(mine, offered, nearest); // what a neighbor takes is a good guess
-    return sources[nearest];
+    const least = difference(mine, offered, nearest, Infinity);
+    limits[patch] = SLACK * least + TOLERANCE ** 2 * (3 * COUNT + 2);
+    return sources[anyWithin(limits[patch], mine, offered, patch)];
   });
+  return continued(coarse, patches, wanted, places, limits, usable);
 }
 
-// Which description has the least sum of squared differences. Nearly all are out by their first
-// values, most others before the last: that makes it many times faster.
+function one(descriptions, index) {
+  return descriptions.subarray(index * LENGTH, (index + 1) * LENGTH);
+}
+
+// Which description has the least difference.
 function leastDifferent(wanted, offered, guess) {
-  const [row, column, red, green, blue] = wanted;
-  const difference = (index, most) => {
-    const at = index * LENGTH;
-    let sum = (row - offered[at]) ** 2 + (column - offered[at + 1]) ** 2;
-    sum += (red - offered[at + 2]) ** 2 + (green - offered[at + 3]) ** 2;
-    sum += (blue - offered[at + 4]) ** 2;
-    for (let start = HEAD; start < LENGTH && sum < most; start += CHUNK) {
-      for (let i = start; i < start + CHUNK; i++) sum += (wanted[i] - offered[at + i]) ** 2;
-    }
-    return sum;
-  };
-  let [best, least] = [guess, difference(guess, Infinity)];
+  let [best, least] = [guess, difference(wanted, offered, guess, Infinity)];
   for (let index = 0; index < offered.length / LENGTH; index++) {
-    const sum = difference(index, least);
-    if (sum < least) [best, least] = [index, sum];
+    const found = difference(wanted, offered, index, least);
+    if (found < least) [best, least] = [index, found];
   }
   return best;
 }
 
+// Any description whose difference is within the limit: the first in an order of the patch's own.
+function anyWithin(limit, wanted, offered, patch) {
+  let [chosen, first] = [0, Infinity];
+  for (let index = 0; index < offered.length / LENGTH; index++) {
+    if (difference(wanted, offered, index, limit) > limit) continue;
+    const order = scrambled(patch, index);
+    if (order < first) [chosen, first] = [index, order];
+  }
+  return chosen;
+}
+
+// An arbitrary number for each pair of numbers, the same as in the package.
+function scrambled(a, b) {
+  let mixed = Math.imul(a, 0x9e3779b1) + b;
+  for (const factor of [0x21f0aaad, 0xd35a2d97]) {
+    mixed = Math.imul(mixed ^ (mixed >>> 15), factor);
+  }
+  return (mixed ^ (mixed >>> 15)) >>> 0;
+}
+
+// The sum of squared differences from one of the descriptions, or of some of them if that is over
+// `most`. Nearly all are out by their first values, most others before the last: that makes it many
+// times faster.
+function difference(wanted, offered, index, most) {
+  const at = index * LENGTH;
+  let sum = 0;
+  for (let i = 0; i < HEAD; i++) sum += (wanted[i] - offered[at + i]) ** 2;
+  for (let start = HEAD; start < LENGTH && sum < most; start += CHUNK) {
+    for (let i = start; i < start + CHUNK; i++) sum += (wanted[i] - offered[at + i]) ** 2;
+  }
+  return sum;
+}
+
+// Lets patches go on with what the patch to the left or above shows, where that will do.
+function continued(coarse, patches, wanted, places, limits, usable) {
+  const chosen = new Map();
+  const mine = new Float32Array(LENGTH);
+  patches.forEach((patch, index) => {
+    let [place, limit] = [places[index], limits[index]];
+    for (const step of [SPACING, SPACING * coarse.width]) {
+      const beside = chosen.get(patch - step) + step; // NaN if there is no such patch
+      if (!usable[beside]) continue;
+      describe(coarse, beside, mine);
+      const found = difference(one(wanted, index), mine, 0, Infinity);
+      if (found < limit) [place, limit] = [beside, found];
+    }
+    chosen.set(patch, place);
+  });
+  return Int32Array.from(chosen.values());
+}
+
 // Of each place its position and the coarse colors on a grid around it: their means first, then how
 // they differ from these. So weighted, all squared differences have the sum that the colors' have.
-function descriptions({ height, width, data }, places) {
+function descriptions(coarse, places) {
   const result = new Float32Array(places.length * LENGTH);
-  places.forEach((place, index) => {
-    const [row, column] = [Math.floor(place / width), place % width];
-    const mine = result.subarray(index * LENGTH, (index + 1) * LENGTH);
-    mine[0] = NEARNESS * row;
-    mine[1] = NEARNESS * column;
-    let to = HEAD;
-    for (const down of OFFSETS) {
-      const start = mirror(row + down, height) * width;
-      for (const right of OFFSETS) {
-        const from = 3 * (start + mirror(column + right, width));
-        for (let c = 0; c < 3; c++) mine[to++] = data[from + c];
-      }
-    }
-    splitMeans(mine);
-  });
+  places.forEach((place, index) => describe(coarse, place, one(result, index)));
   return result;
+}
+
+function describe({ height, width, data }, place, result) {
+  const [row, column] = [Math.floor(place / width), place % width];
+  result[0] = NEARNESS * row;
+  result[1] = NEARNESS * column;
+  let to = HEAD;
+  for (const down of OFFSETS) {
+    const start = mirror(row + down, height) * width;
+    for (const right of OFFSETS) {
+      const from = 3 * (start + mirror(column + right, width));
+      for (let c = 0; c < 3; c++) result[to++] = data[from + c];
+    }
+  }
+  splitMeans(result);
 }
 
 function splitMeans(description) {
@@ -178,7 +231,6 @@ function splitMeans(description) {
     for (let i = HEAD + c; i < LENGTH; i += 3) description[i] -= sum / COUNT;
   }
 }
-
 
 // Coarse colors with the detail of the places; neighboring patches fade into each other.
 function overlapped(image, coarse, patches, places) {
