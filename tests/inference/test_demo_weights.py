@@ -5,17 +5,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 from skimage import data
+from sklearn.datasets import load_sample_image
 
 import madf_jax
 from madf_jax import weights
 from madf_jax.__main__ import main
 from madf_jax.errors import UserError
+from madf_jax.features.lpips import LPIPS
 from madf_jax.inference import demo_weights as module
 from madf_jax.inference.classical import CLASSICAL
 from madf_jax.inference.demo_weights import demo_weights
 from madf_jax.metrics.image_quality import psnr
+from madf_jax.weights.lpips import load_lpips
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "demo" / "photographs.csv"
 
@@ -69,3 +72,27 @@ def test_where_they_are_left_out_the_message_says_how_to_get_some(monkeypatch):
     monkeypatch.setattr(module, "_NAME", "missing.safetensors")
     with pytest.raises(UserError, match="comes without weights; name some by --weights"):
         madf_jax.Inpainter.load()
+
+
+HELD_OUT = {
+    "cat": data.chelsea,
+    "gravel": data.gravel,
+    "flower": lambda: load_sample_image("flower.jpg"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", HELD_OUT)
+def test_a_wide_hole_looks_more_like_the_photograph_than_classical_ones_do(name):
+    photograph = Image.fromarray(HELD_OUT[name]()).convert("RGB")
+    image = np.asarray(ImageOps.fit(photograph, (256, 256)))
+    known = np.ones((256, 256), bool)
+    known[40:140, 30:120] = known[170:220, 60:220] = False
+    network, parameters = LPIPS("alex"), load_lpips("alex")
+
+    def distance(painted):
+        return network.apply(parameters, painted[None], image[None]).item()
+
+    mask = known[None, ..., None].astype(np.uint8)
+    classical = [distance(fill(image[None], mask)[0]) for fill in CLASSICAL.values()]
+    assert distance(madf_jax.Inpainter.load()(image, known)) < 0.9 * min(classical)
