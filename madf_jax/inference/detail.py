@@ -29,7 +29,7 @@ Positions = tuple[np.ndarray, np.ndarray]
 def transfer_detail(
     image: np.ndarray, known: np.ndarray, painted: np.ndarray, strength: float
 ) -> np.ndarray:
-    """Gives what was painted the fine detail of the places in the image that are most alike.
+    """Gives what was painted the fine detail of places in the image that are alike.
 
     Args:
         image: (H, W, 3), float32 in [0, 255]; pixels under holes are not read.
