@@ -5,7 +5,7 @@ import math
 import cv2
 import numpy as np
 
-from madf_jax.inference.scale import hole_width
+from madf_jax.inference.distance import hole_width
 
 Box = tuple[slice, slice]
 

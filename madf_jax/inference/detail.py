@@ -12,6 +12,8 @@ import math
 import cv2
 import numpy as np
 
+from madf_jax.inference.distance import depth_of
+
 _FINE = 4.0  # pixels: what a Gaussian of this deviation takes away is fine detail
 _SPACING = 12  # pixels between patches, which reach as far to all sides
 _OFFSETS = range(-16, 17, 8)  # pixels, down and right: where the colors that describe a place lie
@@ -49,8 +51,7 @@ def transfer_detail(
     places = _alike(coarse, patches, sources, usable)
     hole = np.flatnonzero(~known)
     detailed = _overlapped(image, coarse, patches, places).reshape(-1, 3).take(hole, 0)
-    depth = cv2.distanceTransform((~known).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
-    share = strength * np.minimum(depth.take(hole) / _EDGE, 1)[:, None]
+    share = strength * np.minimum(depth_of(~known).take(hole) / _EDGE, 1)[:, None]
     result = painted.copy()
     flat = result.reshape(-1, 3)
     flat[hole] = np.clip((1 - share) * flat.take(hole, 0) + share * detailed, 0, 255)
@@ -190,7 +191,8 @@ def _overlapped(
     fade = np.hanning(2 * _SPACING + 1).astype(np.float32)  # the sum over neighbors is 1
     window = np.outer(fade, fade)[..., None]
     margin = ((_SPACING, _SPACING), (_SPACING, _SPACING), (0, 0))
-    padded, total = np.pad(coarse, margin, mode="edge"), np.pad(coarse, margin)
+    padded = np.pad(coarse, margin)
+    total = padded.copy()
     for y, x, from_y, from_x in np.stack([*patches, *places], axis=1).tolist():
         here, there = _around(y + _SPACING, x + _SPACING), _around(from_y, from_x)
         color = coarse[there]

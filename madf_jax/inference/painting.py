@@ -13,7 +13,8 @@ from madf_jax.errors import UserError
 from madf_jax.imaging.layouts import Layout
 from madf_jax.imaging.rasters import Raster
 from madf_jax.inference.crops import Box, find_crops
-from madf_jax.inference.scale import Paint, fill, hole_width
+from madf_jax.inference.distance import hole_width
+from madf_jax.inference.scale import Paint, fill
 from madf_jax.inference.seam import feather
 
 _LEAST_SCALE = 1.25  # below, resampling costs more than a slightly wide hole

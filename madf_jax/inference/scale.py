@@ -9,30 +9,11 @@ import cv2
 import numpy as np
 
 from madf_jax.inference.detail import transfer_detail
+from madf_jax.inference.distance import depth_of, hole_width
 
 _BAND = 0.5  # of the width that fits: how deep a hole is painted again at a finer scale
 
 Paint = Callable[[Sequence[np.ndarray], Sequence[np.ndarray]], list[np.ndarray]]
-
-
-def hole_width(hole: np.ndarray) -> float:
-    """How wide a hole is at its widest: twice the distance of its innermost pixel from the known.
-
-    A hole at the border of the image is only seen from one side, and counts as twice as wide.
-
-    Args:
-        hole: (H, W), bool.
-
-    Returns:
-        Pixels; 0 without a hole.
-    """
-    if not hole.any():
-        return 0.0
-    return 2.0 * float(_distance(hole).max())
-
-
-def _distance(hole: np.ndarray) -> np.ndarray:
-    return cv2.distanceTransform(hole.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
 
 
 def shrink(image: np.ndarray, known: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarray]:
@@ -148,7 +129,7 @@ class _Level:
         if coarse is None:
             return cls(image, known, np.zeros_like(known))
         image = np.where(known[..., None], image, enlarge(coarse, known.shape))
-        return cls(image, known, _distance(~known) > band)
+        return cls(image, known, depth_of(~known) > band)
 
     @property
     def given(self) -> np.ndarray:

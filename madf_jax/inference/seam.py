@@ -3,6 +3,8 @@
 import cv2
 import numpy as np
 
+from madf_jax.inference.distance import depth_of
+
 _RING = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5))  # two pixels on each side of an edge
 _ENOUGH = 1e-3  # weight from which on a local mean counts in full
 
@@ -25,7 +27,7 @@ def feather(image: np.ndarray, known: np.ndarray, output: np.ndarray, width: int
     if not width:
         return output
     hole = ~known
-    depth = cv2.distanceTransform(hole.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
+    depth = depth_of(hole)
     zone = np.flatnonzero(hole & (depth < width + 0.5))
     outside, weight_outside = _local_mean(image, known & _dilate(hole), zone, width)
     inside, weight_inside = _local_mean(output, hole & _dilate(known), zone, width)

@@ -7,7 +7,7 @@ import numpy as np
 
 from madf_jax.data.masks import open_masks
 from madf_jax.data.options import MaskOptions
-from madf_jax.inference.scale import hole_width
+from madf_jax.inference.distance import hole_width
 
 # The published masks of the PyTorch reference have holes about this wide at this size.
 DEFAULT_WIDTH, _DEFAULT_SIZE = 100.0, 512

@@ -71,7 +71,7 @@ def test_a_process_that_fails_is_reported_in_one_line(tmp_path):
 def test_the_whole_image_is_painted():
     """So that time and memory are those of its size: holes are everywhere, and all are narrow."""
     from madf_jax.inference.crops import find_crops
-    from madf_jax.inference.scale import hole_width
+    from madf_jax.inference.distance import hole_width
 
     for size in ((256, 256), (300, 400)):
         _, known = serve_one.inputs(*size)

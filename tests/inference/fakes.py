@@ -40,3 +40,10 @@ class Blurring(Doubling):
             weight = cv2.GaussianBlur(where, (0, 0), 5)
             blurred.append(total / np.maximum(weight, 1e-6)[..., None])
         return np.stack(blurred)
+
+
+def box_hole(size, top, left, height, width):
+    """A hole of these sides in an image without any other."""
+    hole = np.zeros(size, bool)
+    hole[top : top + height, left : left + width] = True
+    return hole

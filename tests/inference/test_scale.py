@@ -3,27 +3,8 @@
 import numpy as np
 import pytest
 
-from madf_jax.inference.scale import enlarge, fill, hole_width, scale_steps, shrink
-
-
-def box_hole(size, top, left, height, width):
-    hole = np.zeros(size, bool)
-    hole[top : top + height, left : left + width] = True
-    return hole
-
-
-@pytest.mark.parametrize(
-    ("hole", "width"),
-    [
-        (box_hole((90, 90), 0, 0, 0, 0), 0),
-        (box_hole((90, 90), 40, 40, 1, 1), 2),
-        (box_hole((90, 90), 20, 10, 9, 60), 10),  # five pixels from the known on both sides
-        (box_hole((90, 90), 20, 10, 60, 9), 10),
-        (box_hole((90, 90), 0, 0, 90, 20), 40),  # seen from one side only
-    ],
-)
-def test_hole_width_by_hand(hole, width):
-    assert hole_width(hole) == pytest.approx(width, rel=0.02)
+from madf_jax.inference.scale import enlarge, fill, scale_steps, shrink
+from tests.inference.fakes import box_hole
 
 
 def test_shrinking_mixes_nothing_from_under_the_hole():
