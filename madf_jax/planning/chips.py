@@ -23,7 +23,8 @@ class Chip:
         float32_flops: the same for matmuls of float32 arrays at XLA's default precision, which
             rounds them to bfloat16 on TPUs and to TF32 on GPUs.
         bandwidth: of its memory, bytes per second.
-        memory: bytes.
+        memory: bytes that a program may use, as its compiler says when it refuses one: a TPU keeps
+            some for itself.
         compiler_options: of XLA, needed where no such chip is at hand.
     """
 
@@ -38,10 +39,11 @@ class Chip:
 CHIPS = {
     chip.name: chip
     for chip in (
-        Chip("v4", 275e12, 275e12, 1228e9, 32 * 2**30),
-        Chip("v5e", 197e12, 197e12, 819e9, 16 * 2**30),
-        Chip("v5p", 459e12, 459e12, 2765e9, 95 * 2**30),
-        Chip("v6e", 918e12, 918e12, 1638e9, 32 * 2**30),
+        # A device is one of the two cores of a chip here.
+        Chip("v4", 137.5e12, 137.5e12, 614e9, 15.25 * 2**30),
+        Chip("v5e", 197e12, 197e12, 819e9, 15.75 * 2**30),
+        Chip("v5p", 459e12, 459e12, 2765e9, 95.74 * 2**30),
+        Chip("v6e", 918e12, 918e12, 1638e9, 31.25 * 2**30),
         # Without a GPU to tune on, Triton finds no tiles for some matmuls.
         Chip("h100", 989e12, 494e12, 3352e9, 80e9, {"xla_gpu_enable_triton_gemm": False}),
     )
@@ -65,48 +67,54 @@ device_description_str: "NVIDIA H100 80GB HBM3"
 """
 
 
-def tpu_devices(topology: str) -> tuple[Chip, Sequence[jax.Device]]:
-    """The chip and the devices of a slice.
+def chip_of(topology: str | None, target: str | None) -> Chip:
+    """The chip of a TPU slice or, without one, of GPUs in one host.
 
     Args:
-        topology: chip and sides, such as 'v5e:4x4' or 'v5p:2x2x1'.
-
-    Raises:
-        UserError: the chip is unknown or has no slice of this shape.
-    """
-    matched = re.fullmatch(r"(\w+):(\d+(?:x\d+)+)", topology)
-    chip = CHIPS.get(matched[1]) if matched else None
-    if matched is None or chip is None or chip.name == "h100":
-        known = ", ".join(name for name in CHIPS if name != "h100")
-        raise UserError(f"--topology={topology}: use CHIP:SIDES, like v5e:4x4, with one of {known}")
-    sides = [int(side) for side in matched[2].split("x")]
-    alone = {"chips_per_host_bounds": (1, 1, 1)} if math.prod(sides) == 1 else {}
-    try:
-        description = topologies.get_topology_desc(topology, platform="tpu", **alone)
-    except Exception as error:  # the TPU runtime may raise anything
-        raise UserError(f"--topology={topology}: {_first_line(error)}") from None
-    return chip, description.devices
-
-
-def gpu_devices(target: str) -> tuple[Chip, Sequence[jax.Device]]:
-    """The chip and the devices of GPUs in one host.
-
-    Args:
+        topology: chip and sides, such as 'v5e:4x4' or 'v5p:2x2x1', or None.
         target: 'h100', or with their number, such as 'h100:8'.
 
     Raises:
-        UserError: the target is unknown, or the compiler can't describe it.
+        UserError: it is unknown or not written like this.
     """
-    matched = re.fullmatch(r"h100(?::([1-9]\d?))?", target)
-    if matched is None:
-        raise UserError(f"--target={target}: use h100, or h100:8 for eight in one host")
-    try:
-        description = topologies.get_topology_desc(
-            platform="cuda", topology=f"1x1x{matched[1] or 1}", target_config=_H100
+    if topology is None:
+        if re.fullmatch(r"h100(?::[1-9]\d?)?", target or "") is None:
+            raise UserError(f"--target={target}: use h100, or h100:8 for eight in one host")
+        return CHIPS["h100"]
+    matched = re.fullmatch(r"(\w+):\d+(?:x\d+)+", topology)
+    tpus = {name: chip for name, chip in CHIPS.items() if name != "h100"}
+    if matched is None or matched[1] not in tpus:
+        raise UserError(
+            f"--topology={topology}: use CHIP:SIDES, like v5e:4x4, with one of {', '.join(tpus)}"
         )
-    except Exception as error:
-        raise UserError(f"--target={target}: {_first_line(error)}") from None
-    return CHIPS["h100"], description.devices
+    return tpus[matched[1]]
+
+
+def devices_of(topology: str | None, target: str | None) -> tuple[Chip, Sequence[jax.Device]]:
+    """The chip and the devices of a TPU slice or, without one, of GPUs in one host.
+
+    Args:
+        topology: as `chip_of` takes it.
+        target: likewise.
+
+    Raises:
+        UserError: it is unknown, or its compiler can't describe it.
+    """
+    chip = chip_of(topology, target)
+    try:
+        if topology is not None:
+            sides = [int(side) for side in topology.partition(":")[2].split("x")]
+            alone = {"chips_per_host_bounds": (1, 1, 1)} if math.prod(sides) == 1 else {}
+            found = topologies.get_topology_desc(topology, platform="tpu", **alone)
+        else:
+            count = (target or "").partition(":")[2] or 1
+            found = topologies.get_topology_desc(
+                platform="cuda", topology=f"1x1x{count}", target_config=_H100
+            )
+    except Exception as error:  # the TPU runtime may raise anything
+        flag = f"--target={target}" if topology is None else f"--topology={topology}"
+        raise UserError(f"{flag}: {_first_line(error)}") from None
+    return chip, found.devices
 
 
 def _first_line(error: Exception) -> str:

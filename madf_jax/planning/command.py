@@ -40,6 +40,5 @@ def _compile(args: argparse.Namespace) -> int:
     setup = from_config(read_config(args.config, args.rest))
     use_compiler("cuda" if args.topology is None else "tpu")
     from madf_jax.planning.compile import compile_step
-    from madf_jax.planning.isolated import run_in_subprocess
 
-    return run_in_subprocess(compile_step, setup, args.topology, args.target, search=args.search)
+    return compile_step(setup, args.topology, args.target, search=args.search)

@@ -1,8 +1,10 @@
 """The command `compile`: prints what a config's training step needs of a device."""
 
 from madf_jax.config.sections import Setup
-from madf_jax.planning.chips import gpu_devices, tpu_devices
-from madf_jax.planning.plan import Plan, TooLarge, largest, make_plan
+from madf_jax.planning.assignment import assigned_memory
+from madf_jax.planning.chips import Chip, chip_of, devices_of
+from madf_jax.planning.isolated import run_in_subprocess
+from madf_jax.planning.plan import Plan, TooLarge, batch_per_device, largest, make_plan
 
 _GB = 1e9
 
@@ -20,7 +22,7 @@ def compile_step(
         setup: the sections of the run's config.
         topology: a TPU slice, or None.
         target: GPUs of one host, or None.
-        search: also find the largest batch per device that fits.
+        search: also find the largest batch per device that fits, and compile it.
 
     Returns:
         0, or 1 if the step does not fit.
@@ -28,35 +30,51 @@ def compile_step(
     Raises:
         UserError: the topology or the step can't be compiled.
     """
-    chip, devices = gpu_devices(target or "") if topology is None else tpu_devices(topology)
-    total, count = setup.training.batch_size, len(devices)
-    parts = setup.training.accumulate_steps
-    batch = parts * -(-total // (count * parts))
-    if total % (count * parts):
-        print(
-            f"training.batch_size={total} is not divisible by {count} devices: compiling for "
-            f"{batch} per device, {batch * count} in all"
-        )
-    try:
-        plan = make_plan(setup, chip, devices, batch)
-        print(format_plan(plan))
-        fits = plan.fits
-    except TooLarge as error:
-        print(f"does not fit in {chip.memory / _GB:.1f} GB: {error}")
-        fits = False
+    chip = chip_of(topology, target)
+    plan = _print_plan(chip, setup, topology, target, None)
     if search:
+        program = 0 if plan is None else plan.costs.program
+        parts = setup.training.accumulate_steps
 
         def needed(multiple: int) -> float:
             batch = parts * multiple
-            try:
-                found: float = make_plan(setup, chip, devices, batch).costs.memory
-            except TooLarge:
-                found = float("inf")
+            found = program + assigned_memory(_planned, setup, topology, target, batch)
             print(f"batch {batch} per device: {found / _GB:.2f} GB", flush=True)
             return found
 
-        print(f"largest batch per device that fits: {parts * largest(needed, chip.memory)}")
-    return 0 if fits else 1
+        batch = parts * largest(needed, chip.memory)
+        print(f"largest batch per device that fits: {batch}", flush=True)
+        if batch and (plan is None or batch != plan.batch):
+            _print_plan(chip, setup, topology, target, batch)
+    return 0 if plan is not None and plan.fits else 1
+
+
+def _print_plan(
+    chip: Chip, setup: Setup, topology: str | None, target: str | None, batch: int | None
+) -> Plan | None:
+    """The plan, or None if the compiler could not fit it."""
+    try:
+        plan = run_in_subprocess(_planned, setup, topology, target, batch)
+    except TooLarge as error:
+        print(f"does not fit in {chip.memory / _GB:.1f} GB: {error}")
+        return None
+    print(format_plan(plan), flush=True)
+    return plan
+
+
+def _planned(setup: Setup, topology: str | None, target: str | None, batch: int | None) -> Plan:
+    """Compiles for `batch` images on each device; None stands for those of the config."""
+    chip, devices = devices_of(topology, target)
+    if batch is None:
+        batch = batch_per_device(setup.training, len(devices))
+        if batch * len(devices) != setup.training.batch_size:
+            print(
+                f"training.batch_size={setup.training.batch_size} is not divisible by "
+                f"{len(devices)} devices: compiling for {batch} per device, "
+                f"{batch * len(devices)} in all",
+                flush=True,
+            )
+    return make_plan(setup, chip, devices, batch)
 
 
 def format_plan(plan: Plan) -> str:

@@ -6,11 +6,12 @@ their process with them.
 
 import multiprocessing
 import os
+import pickle
 import re
 import signal
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,8 +20,15 @@ from madf_jax.errors import UserError
 
 Result = TypeVar("Result")
 
+_EARLY_EVERY = 0.2  # seconds
 
-def run_in_subprocess(function: Callable[..., Result], *args: Any, **options: Any) -> Result:
+
+def run_in_subprocess(
+    function: Callable[..., Result],
+    *args: Any,
+    environment: Mapping[str, str] | None = None,
+    early: Callable[[], Result | None] = lambda: None,
+) -> Result:
     """Calls a function in a fresh process and returns or raises what it does.
 
     Its stderr is printed when it ends, but not after a crash: that is a dump of addresses.
@@ -28,7 +36,9 @@ def run_in_subprocess(function: Callable[..., Result], *args: Any, **options: An
     Args:
         function: defined at the top level of a module.
         args: its arguments, which must pickle.
-        options: likewise, by name.
+        environment: variables that the process has from its start, besides those of this one.
+        early: called again and again meanwhile, in this process; once it returns a result, that is
+            returned and the fresh process is killed.
 
     Raises:
         UserError: the process crashed or was killed.
@@ -38,11 +48,14 @@ def run_in_subprocess(function: Callable[..., Result], *args: Any, **options: An
     with tempfile.TemporaryDirectory() as directory:
         errors = Path(directory, "stderr")
         errors.touch()
-        call = (sender, errors, function, args, options)
+        call = (sender, errors, dict(environment or {}), pickle.dumps((function, args)))
         process = spawn.Process(target=_call, args=call, daemon=True)
         process.start()
         sender.close()  # so that only the process keeps it open, and its death ends `recv`
         try:
+            while not receiver.poll(_EARLY_EVERY):
+                if (found := early()) is not None:
+                    return found
             succeeded, result = receiver.recv()
             process.join()
         except EOFError:
@@ -57,13 +70,13 @@ def run_in_subprocess(function: Callable[..., Result], *args: Any, **options: An
     return result
 
 
-def _call(
-    sender: Connection, errors: Path, function: Callable[..., Any], args: Any, options: Any
-) -> None:
+def _call(sender: Connection, errors: Path, environment: Mapping[str, str], pickled: bytes) -> None:
+    os.environ.update(environment)
     with errors.open("a") as file:
         os.dup2(file.fileno(), 2)  # what C++ writes, too
     try:
-        outcome = True, function(*args, **options)
+        function, args = pickle.loads(pickled)  # imports JAX, which reads the environment
+        outcome = True, function(*args)
         sys.stdout.flush()
     except Exception as error:  # whatever it is, it is raised in the other process
         outcome = False, error

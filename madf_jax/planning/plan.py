@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import jax
 
 from madf_jax.compiler import Costs, compile_counted
+from madf_jax.config.options import TrainingOptions
 from madf_jax.config.sections import Setup
 from madf_jax.errors import UserError
 from madf_jax.planning.chips import Chip
@@ -45,12 +46,18 @@ class Plan:
 
     @property
     def fits(self) -> bool:
-        """Whether the device's memory holds it."""
+        """Whether the device's memory holds it, with the program."""
         return self.costs.memory <= self.chip.memory
 
 
 class TooLarge(Exception):
     """The compiler refused: the step needs more memory than the device has."""
+
+
+def batch_per_device(training: TrainingOptions, devices: int) -> int:
+    """Images on each device, rounded up where the config's batch can't be divided evenly."""
+    parts = training.accumulate_steps
+    return parts * -(-training.batch_size // (devices * parts))
 
 
 def make_plan(setup: Setup, chip: Chip, devices: Sequence[jax.Device], batch: int) -> Plan:

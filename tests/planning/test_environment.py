@@ -86,9 +86,9 @@ from madf_jax.planning.environment import use_compiler
 use_compiler("tpu")
 import jax
 from madf_jax.layers.convolution import convolution, transposed_convolution
-from madf_jax.planning.chips import tpu_devices
+from madf_jax.planning.chips import devices_of
 
-_, devices = tpu_devices("v6e:1x1")
+_, devices = devices_of("v6e:1x1", None)
 place = jax.sharding.SingleDeviceSharding(devices[0])
 
 def upsample(x, kernel, bias, after):

@@ -12,7 +12,7 @@ from madf_jax.errors import UserError
 from madf_jax.planning.isolated import run_in_subprocess
 
 
-def add(one, *, other):
+def add(one, other):
     print("a warning", file=sys.stderr)
     return one + other
 
@@ -47,7 +47,7 @@ def hang(path):
 
 
 def test_result_and_stderr_come_back(capfd):
-    assert run_in_subprocess(add, 1, other=2) == 3
+    assert run_in_subprocess(add, 1, 2) == 3
     assert "a warning" in capfd.readouterr().err
 
 
@@ -84,3 +84,14 @@ def test_an_interruption_ends_the_process(tmp_path):
         run_in_subprocess(hang, path)
     with pytest.raises(ProcessLookupError):
         os.kill(int(path.read_text()), 0)
+
+
+def test_an_early_result_ends_the_process(tmp_path):
+    path = tmp_path / "pid"
+
+    def early():
+        return int(path.read_text()) if path.exists() and path.read_text() else None
+
+    process = run_in_subprocess(hang, path, early=early)
+    with pytest.raises(ProcessLookupError):
+        os.kill(process, 0)

@@ -10,7 +10,7 @@ from madf_jax.compiler import Costs
 from madf_jax.config.sections import from_config
 from madf_jax.errors import UserError
 from madf_jax.planning import compile as compiling
-from madf_jax.planning.chips import CHIPS, Chip, gpu_devices, tpu_devices
+from madf_jax.planning.chips import CHIPS, Chip, chip_of
 from madf_jax.planning.compile import format_plan
 from madf_jax.planning.plan import Plan, TooLarge, largest, make_plan
 from madf_jax.training.parallel import data_mesh
@@ -108,30 +108,55 @@ def test_bfloat16_has_the_higher_peak_of_the_chip():
     assert not plan.fits
 
 
-def test_a_batch_that_does_not_divide_is_rounded_up_and_reported(monkeypatch, capsys):
-    made = []
+@pytest.fixture
+def in_this_process(monkeypatch):
+    """Compilations of a chip that holds four images, in this process; the batches compiled."""
+    compiled = []
 
     def plan(_, chip, devices, batch):
-        made.append(batch)
+        compiled.append(batch)
         if batch > 4:
             raise TooLarge("RESOURCE_EXHAUSTED: too large")
-        costs = Costs(1e12, 4 * batch * 10**9, 0, 0, 0, 0, seconds=3.0)
+        costs = Costs(1e12, batch * 10**9, 0, 0, 0, 12 * 10**9, seconds=3.0)
         return Plan(chip, len(devices), batch, costs, arithmetic=0.1, traffic=0.1)
 
-    monkeypatch.setattr(compiling, "tpu_devices", lambda _: (CHIPS["v5e"], [None] * 4))
+    def assigned(planned, setup, topology, target, batch):
+        return batch * 1e9
+
+    monkeypatch.setattr(compiling, "devices_of", lambda *_: (CHIPS["v5e"], [None] * 4))
     monkeypatch.setattr(compiling, "make_plan", plan)
-    assert compiling.compile_step(setup_of(), "v5e:2x2", None, search=True) == 0
+    monkeypatch.setattr(compiling, "run_in_subprocess", lambda function, *args: function(*args))
+    monkeypatch.setattr(compiling, "assigned_memory", assigned)
+    return compiled
+
+
+def test_a_batch_that_does_not_divide_is_rounded_up_and_reported(in_this_process, capsys):
+    assert compiling.compile_step(setup_of(), "v5e:2x2", None, search=False) == 0
+    assert in_this_process == [2]
     printed = capsys.readouterr().out
     assert "batch_size=6 is not divisible by 4 devices: compiling for 2 per device, 8" in printed
+
+
+def test_the_largest_batch_is_compiled_and_nothing_else_that_was_tried(in_this_process, capsys):
+    assert compiling.compile_step(setup_of(), "v5e:2x2", None, search=True) == 0
+    printed = capsys.readouterr().out
+    assert "batch 1 per device: 13.00 GB" in printed  # the program counts
     assert "largest batch per device that fits: 4" in printed
-    made.clear()
+    assert in_this_process == [2, 4]
+    assert "4 images on each" in printed
+
+
+def test_a_search_keeps_to_whole_micro_batches(in_this_process, capsys):
     setup = setup_of(**{"training.accumulate_steps": 3})
     assert compiling.compile_step(setup, "v5e:2x2", None, search=True) == 0
-    assert made and all(batch % 3 == 0 for batch in made)
     assert "largest batch per device that fits: 3" in capsys.readouterr().out
+    assert in_this_process == [3]
+
+
+def test_a_step_that_the_compiler_refuses_is_reported(in_this_process, capsys):
     setup = setup_of(**{"training.batch_size": 20})
     assert compiling.compile_step(setup, "v5e:2x2", None, search=False) == 1
-    assert "does not fit in 17.2 GB: RESOURCE_EXHAUSTED" in capsys.readouterr().out
+    assert "does not fit in 16.9 GB: RESOURCE_EXHAUSTED" in capsys.readouterr().out
 
 
 def test_the_sections_reach_the_process_that_compiles():
@@ -142,10 +167,10 @@ def test_the_sections_reach_the_process_that_compiles():
 @pytest.mark.parametrize("topology", ["v5e", "v9:2x2", "h100:1x1", "v5e:axb"])
 def test_an_unknown_topology_is_refused_with_an_example(topology):
     with pytest.raises(UserError, match=r"use CHIP:SIDES, like v5e:4x4, with one of v4, v5e, v5p"):
-        tpu_devices(topology)
+        chip_of(topology, None)
 
 
 @pytest.mark.parametrize("target", ["a100", "h100:0", "h100:x", "h100:", "h100:8x2"])
 def test_an_unknown_gpu_is_refused_with_an_example(target):
     with pytest.raises(UserError, match="use h100, or h100:8 for eight in one host"):
-        gpu_devices(target)
+        chip_of(None, target)
