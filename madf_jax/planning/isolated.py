@@ -11,6 +11,7 @@ import re
 import signal
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -72,6 +73,7 @@ def run_in_subprocess(
 
 def _call(sender: Connection, errors: Path, environment: Mapping[str, str], pickled: bytes) -> None:
     os.environ.update(environment)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     with errors.open("a") as file:
         os.dup2(file.fileno(), 2)  # what C++ writes, too
     try:
@@ -81,6 +83,14 @@ def _call(sender: Connection, errors: Path, environment: Mapping[str, str], pick
     except Exception as error:  # whatever it is, it is raised in the other process
         outcome = False, error
     sender.send(outcome)
+
+
+def _end_with_parent() -> None:
+    """Ends this process once the one that waits for it was killed: nobody needs the result."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _explain(exitcode: int, errors: Path) -> str:

@@ -1,10 +1,12 @@
 """A function in a process of its own: its result, its errors, its crash and an interruption."""
 
+import multiprocessing
 import os
 import signal
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -95,3 +97,19 @@ def test_an_early_result_ends_the_process(tmp_path):
     process = run_in_subprocess(hang, path, early=early)
     with pytest.raises(ProcessLookupError):
         os.kill(process, 0)
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGKILL])
+def test_the_process_ends_with_the_one_that_waits_for_it(stop, tmp_path):
+    path = tmp_path / "pid"
+    waiting = multiprocessing.get_context("spawn").Process(
+        target=run_in_subprocess, args=(hang, path)
+    )
+    waiting.start()
+    while not (path.exists() and path.read_text()):
+        time.sleep(0.05)
+    os.kill(waiting.pid, stop)
+    waiting.join()
+    state = Path("/proc", path.read_text(), "stat")
+    while state.exists() and ") Z " not in state.read_text():  # it is not ours to wait for
+        time.sleep(0.05)
