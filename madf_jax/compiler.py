@@ -79,10 +79,10 @@ def _temporaries(memory: Any, *, on_tpu: bool) -> int:
     once, arguments and results included, without the gaps. The block lies halfway.
     """
     reported: int = memory.temp_size_in_bytes
-    if not on_tpu:
-        return reported
     kept = memory.argument_size_in_bytes + memory.output_size_in_bytes - memory.alias_size_in_bytes
-    in_use = min(reported, max(0, memory.peak_memory_in_bytes - kept))
+    in_use = memory.peak_memory_in_bytes - kept
+    if not on_tpu or not 0 < in_use < reported:
+        return reported
     return (reported + in_use) // 2
 
 

@@ -8,7 +8,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from numbers import Number
-from typing import Any
+from typing import Any, NoReturn
 
 from absl import logging
 
@@ -56,6 +56,11 @@ def quiet_broken_pipe() -> Iterator[None]:
 def quiet_orbax() -> None:
     """Shows errors only: Orbax warns of files that its own handlers do without."""
     logging.set_verbosity(logging.ERROR)
+
+
+def terminate(*_: Any) -> NoReturn:
+    """Ends the process on SIGTERM as on an exit, so that what it made is removed."""
+    raise SystemExit(128 + signal.SIGTERM)
 
 
 def _is_shown(record: std_logging.LogRecord) -> bool:

@@ -3,6 +3,7 @@
 Most of a compilation, minutes to an hour for a step of 512x512, is spent on what comes after that.
 """
 
+import functools
 import math
 import os
 import re
@@ -15,13 +16,15 @@ from madf_jax.errors import UserError
 from madf_jax.planning.isolated import run_in_subprocess
 from madf_jax.planning.plan import TooLarge
 
+_PROGRAMS = "train_step|_fun"  # the second is what every program of pmap is called
 
-def assigned_memory(compile_step: Callable[..., object], *args: Any) -> float:
+
+def assigned_memory(compile_program: Callable[..., object], *args: Any) -> float:
     """Compiles in a process of its own until the memory of the program is assigned.
 
     Args:
-        compile_step: compiles one program with 'train_step' in its name; defined at the top level
-            of a module.
+        compile_program: compiles one program named 'train_step', or one that is mapped by pmap;
+            defined at the top level of a module.
         args: its arguments, which must pickle.
 
     Returns:
@@ -29,30 +32,28 @@ def assigned_memory(compile_step: Callable[..., object], *args: Any) -> float:
         the program before they are assigned.
 
     Raises:
-        UserError: the compiler does not report them, or `compile_step` raises it.
+        UserError: the compiler does not report them, or `compile_program` raises it.
     """
     with tempfile.TemporaryDirectory() as name:
-        directory = Path(name)
-
-        def reported() -> float | None:
-            return _reported(directory)
-
-        flags = f"--xla_dump_to={directory} --xla_dump_hlo_module_re=train_step"
+        read_report = functools.partial(_read_report, Path(name))
+        flags = f"--xla_dump_to={name} --xla_dump_hlo_module_re=jit_({_PROGRAMS})"
         environment = {
             "XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} {flags}",
-            "JAX_ENABLE_COMPILATION_CACHE": "false",  # what lies there is not compiled again
+            "JAX_ENABLE_COMPILATION_CACHE": "false",  # from there, a program comes without a report
         }
         try:
-            run_in_subprocess(compile_step, *args, environment=environment, early=reported)
+            run_in_subprocess(
+                compile_program, *args, environment=environment, poll_result=read_report
+            )
         except TooLarge:
-            return reported() or math.inf
-        assigned = reported()
+            return read_report() or math.inf
+        assigned = read_report()
     if assigned is None:
         raise UserError("this compiler does not report memory early: try batches without --search")
     return assigned
 
 
-def _reported(directory: Path) -> float | None:
+def _read_report(directory: Path) -> float | None:
     """What XLA has written about its main memory (of color 0), if it has."""
     for path in directory.glob("*memory-usage-report.txt"):
         found = re.search(r"\(color=0\)\s+Total bytes: (\d+) ", path.read_text(errors="replace"))

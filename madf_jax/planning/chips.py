@@ -1,4 +1,4 @@
-"""Published numbers of chips, and the devices of a topology that is not at hand."""
+"""What chips can do and hold, and the devices of a topology that is not at hand."""
 
 import dataclasses
 import math
@@ -13,9 +13,10 @@ from madf_jax.errors import UserError
 
 @dataclasses.dataclass(frozen=True)
 class Chip:
-    """Published peaks of one device.
+    """What one device can do and hold.
 
-    Sources: Google Cloud's pages on TPU versions; NVIDIA's data sheet of the H100 SXM.
+    Peaks are the published ones: Google Cloud's pages on TPU versions, NVIDIA's data sheet of the
+    H100 SXM.
 
     Attributes:
         name: the part of a topology before the colon.
@@ -23,9 +24,10 @@ class Chip:
         float32_flops: the same for matmuls of float32 arrays at XLA's default precision, which
             rounds them to bfloat16 on TPUs and to TF32 on GPUs.
         bandwidth: of its memory, bytes per second.
-        memory: bytes that a program may use, as its compiler says when it refuses one: a TPU keeps
-            some for itself.
+        memory: bytes that a program may use: of TPUs, which keep some for themselves, what the
+            compiler says when it refuses a program; of the H100 what its data sheet says.
         compiler_options: of XLA, needed where no such chip is at hand.
+        topology_options: of `get_topology_desc`.
     """
 
     name: str
@@ -34,13 +36,21 @@ class Chip:
     bandwidth: float
     memory: float
     compiler_options: Mapping[str, bool] = dataclasses.field(default_factory=dict)
+    topology_options: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 CHIPS = {
     chip.name: chip
     for chip in (
-        # A device is one of the two cores of a chip here.
-        Chip("v4", 137.5e12, 137.5e12, 614e9, 15.25 * 2**30),
+        # By itself the compiler would take each of the two cores of a chip for a device.
+        Chip(
+            "v4",
+            275e12,
+            275e12,
+            1228e9,
+            30.75 * 2**30,
+            topology_options={"chip_config_name": "megacore"},
+        ),
         Chip("v5e", 197e12, 197e12, 819e9, 15.75 * 2**30),
         Chip("v5p", 459e12, 459e12, 2765e9, 95.74 * 2**30),
         Chip("v6e", 918e12, 918e12, 1638e9, 31.25 * 2**30),
@@ -75,7 +85,7 @@ def chip_of(topology: str | None, target: str | None) -> Chip:
         target: 'h100', or with their number, such as 'h100:8'.
 
     Raises:
-        UserError: it is unknown or not written like this.
+        UserError: the chip is unknown, or not written like this.
     """
     if topology is None:
         if re.fullmatch(r"h100(?::[1-9]\d?)?", target or "") is None:
@@ -98,14 +108,16 @@ def devices_of(topology: str | None, target: str | None) -> tuple[Chip, Sequence
         target: likewise.
 
     Raises:
-        UserError: it is unknown, or its compiler can't describe it.
+        UserError: the chip is unknown, or its compiler can't describe the devices.
     """
     chip = chip_of(topology, target)
     try:
         if topology is not None:
             sides = [int(side) for side in topology.partition(":")[2].split("x")]
             alone = {"chips_per_host_bounds": (1, 1, 1)} if math.prod(sides) == 1 else {}
-            found = topologies.get_topology_desc(topology, platform="tpu", **alone)
+            found = topologies.get_topology_desc(
+                topology, platform="tpu", **alone, **chip.topology_options
+            )
         else:
             count = (target or "").partition(":")[2] or 1
             found = topologies.get_topology_desc(

@@ -1,8 +1,9 @@
 """The command `compile`."""
 
 import argparse
+import signal
 
-from madf_jax.terminal import Subparsers
+from madf_jax.terminal import Subparsers, terminate
 
 
 def add_commands(commands: Subparsers) -> None:
@@ -27,7 +28,9 @@ def _add_compile(commands: Subparsers) -> None:
     target.add_argument("--topology", metavar="CHIP:SIDES", help="a TPU slice, such as v5e:4x4")
     target.add_argument("--target", metavar="GPU[:COUNT]", help="GPUs of one host, such as h100:8")
     parser.add_argument(
-        "--search", action="store_true", help="also find the largest batch per device that fits"
+        "--search",
+        action="store_true",
+        help="also find the largest batch per device that fits, and compile it",
     )
     parser.set_defaults(run=_compile, takes_config_flags=True)
 
@@ -38,6 +41,7 @@ def _compile(args: argparse.Namespace) -> int:
     from madf_jax.planning.environment import use_compiler
 
     setup = from_config(read_config(args.config, args.rest))
+    signal.signal(signal.SIGTERM, terminate)  # ends the compiler and removes what it wrote
     use_compiler("cuda" if args.topology is None else "tpu")
     from madf_jax.planning.compile import compile_step
 

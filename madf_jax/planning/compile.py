@@ -1,5 +1,7 @@
 """The command `compile`: prints what a config's training step needs of a device."""
 
+import functools
+
 from madf_jax.config.sections import Setup
 from madf_jax.planning.assignment import assigned_memory
 from madf_jax.planning.chips import Chip, chip_of, devices_of
@@ -31,38 +33,51 @@ def compile_step(
         UserError: the topology or the step can't be compiled.
     """
     chip = chip_of(topology, target)
-    plan = _print_plan(chip, setup, topology, target, None)
+    plan = _compile_and_print(chip, setup, topology, target, None)
     if search:
-        program = 0 if plan is None else plan.costs.program
-        parts = setup.training.accumulate_steps
-
-        def needed(multiple: int) -> float:
-            batch = parts * multiple
-            found = program + assigned_memory(_planned, setup, topology, target, batch)
-            print(f"batch {batch} per device: {found / _GB:.2f} GB", flush=True)
-            return found
-
-        batch = parts * largest(needed, chip.memory)
-        print(f"largest batch per device that fits: {batch}", flush=True)
-        if batch and (plan is None or batch != plan.batch):
-            _print_plan(chip, setup, topology, target, batch)
+        _search(chip, setup, topology, target, plan)
     return 0 if plan is not None and plan.fits else 1
 
 
-def _print_plan(
+def _search(
+    chip: Chip, setup: Setup, topology: str | None, target: str | None, plan: Plan | None
+) -> None:
+    """Finds the largest batch by the memory that is assigned, and compiles it to see it fit."""
+    parts = setup.training.accumulate_steps
+
+    @functools.cache
+    def assigned(multiple: int) -> float:
+        memory = assigned_memory(_make_plan_for, setup, topology, target, parts * multiple)
+        print(f"batch {parts * multiple} per device: {memory / _GB:.2f} GB assigned", flush=True)
+        return memory
+
+    limit = chip.memory - (0 if plan is None else plan.costs.program)
+    while multiple := largest(assigned, limit):
+        batch = parts * multiple
+        if plan is None or plan.batch != batch:
+            plan = _compile_and_print(chip, setup, topology, target, batch)
+        if plan is not None and plan.fits:
+            break
+        limit = assigned(multiple) - 1
+    print(f"largest batch per device that fits: {parts * multiple}")
+
+
+def _compile_and_print(
     chip: Chip, setup: Setup, topology: str | None, target: str | None, batch: int | None
 ) -> Plan | None:
     """The plan, or None if the compiler could not fit it."""
     try:
-        plan = run_in_subprocess(_planned, setup, topology, target, batch)
+        plan = run_in_subprocess(_make_plan_for, setup, topology, target, batch)
     except TooLarge as error:
-        print(f"does not fit in {chip.memory / _GB:.1f} GB: {error}")
+        print(f"does not fit in {chip.memory / _GB:.1f} GB: {error}", flush=True)
         return None
     print(format_plan(plan), flush=True)
     return plan
 
 
-def _planned(setup: Setup, topology: str | None, target: str | None, batch: int | None) -> Plan:
+def _make_plan_for(
+    setup: Setup, topology: str | None, target: str | None, batch: int | None
+) -> Plan:
     """Compiles for `batch` images on each device; None stands for those of the config."""
     chip, devices = devices_of(topology, target)
     if batch is None:

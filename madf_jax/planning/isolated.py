@@ -21,14 +21,14 @@ from madf_jax.errors import UserError
 
 Result = TypeVar("Result")
 
-_EARLY_EVERY = 0.2  # seconds
+_POLL_INTERVAL = 0.2  # seconds
 
 
 def run_in_subprocess(
     function: Callable[..., Result],
     *args: Any,
     environment: Mapping[str, str] | None = None,
-    early: Callable[[], Result | None] = lambda: None,
+    poll_result: Callable[[], Result | None] = lambda: None,
 ) -> Result:
     """Calls a function in a fresh process and returns or raises what it does.
 
@@ -37,9 +37,9 @@ def run_in_subprocess(
     Args:
         function: defined at the top level of a module.
         args: its arguments, which must pickle.
-        environment: variables that the process has from its start, besides those of this one.
-        early: called again and again meanwhile, in this process; once it returns a result, that is
-            returned and the fresh process is killed.
+        environment: variables set in the process before it imports what `function` needs.
+        poll_result: called again and again meanwhile, in this process; once it returns a result,
+            that is returned and the fresh process is killed.
 
     Raises:
         UserError: the process crashed or was killed.
@@ -54,8 +54,8 @@ def run_in_subprocess(
         process.start()
         sender.close()  # so that only the process keeps it open, and its death ends `recv`
         try:
-            while not receiver.poll(_EARLY_EVERY):
-                if (found := early()) is not None:
+            while not receiver.poll(_POLL_INTERVAL):
+                if (found := poll_result()) is not None:
                     return found
             succeeded, result = receiver.recv()
             process.join()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from madf_jax.errors import UserError
+from madf_jax.terminal import terminate
 from madf_jax.web.actions import MAX_MEGABYTES
 
 if TYPE_CHECKING:
@@ -130,8 +131,3 @@ class LocalOnly:
             await send({"type": "http.response.body"})
         else:
             await self._app(scope, receive, send_with_policy)
-
-
-def terminate(*_: Any) -> NoReturn:
-    """Ends the process on SIGTERM as on an exit, so that what it made is removed."""
-    raise SystemExit(128 + signal.SIGTERM)

@@ -9,7 +9,8 @@ import socket
 from pathlib import Path
 from typing import Any, NoReturn
 
-from madf_jax.web.server import address_of, terminate
+from madf_jax.terminal import terminate
+from madf_jax.web.server import address_of
 
 
 class _Files(http.server.SimpleHTTPRequestHandler):

@@ -13,6 +13,8 @@ import pytest
 from madf_jax.errors import UserError
 from madf_jax.planning.isolated import run_in_subprocess
 
+HANGING = 600  # seconds
+
 
 def add(one, other):
     print("a warning", file=sys.stderr)
@@ -45,7 +47,14 @@ def hang(path):
     """Like a compiler, it does not react to SIGINT."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     path.write_text(str(os.getpid()))
-    time.sleep(600)
+    time.sleep(HANGING)
+
+
+def is_running(process):
+    try:
+        return ") Z " not in Path(f"/proc/{process}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def test_result_and_stderr_come_back(capfd):
@@ -91,10 +100,10 @@ def test_an_interruption_ends_the_process(tmp_path):
 def test_an_early_result_ends_the_process(tmp_path):
     path = tmp_path / "pid"
 
-    def early():
+    def written():
         return int(path.read_text()) if path.exists() and path.read_text() else None
 
-    process = run_in_subprocess(hang, path, early=early)
+    process = run_in_subprocess(hang, path, poll_result=written)
     with pytest.raises(ProcessLookupError):
         os.kill(process, 0)
 
@@ -106,10 +115,13 @@ def test_the_process_ends_with_the_one_that_waits_for_it(stop, tmp_path):
         target=run_in_subprocess, args=(hang, path)
     )
     waiting.start()
+    deadline = time.monotonic() + HANGING / 2
     while not (path.exists() and path.read_text()):
+        assert time.monotonic() < deadline
         time.sleep(0.05)
     os.kill(waiting.pid, stop)
     waiting.join()
-    state = Path("/proc", path.read_text(), "stat")
-    while state.exists() and ") Z " not in state.read_text():  # it is not ours to wait for
+    process = int(path.read_text())
+    while is_running(process):  # it is not ours to wait for
+        assert time.monotonic() < deadline
         time.sleep(0.05)

@@ -121,7 +121,7 @@ def in_this_process(monkeypatch):
         return Plan(chip, len(devices), batch, costs, arithmetic=0.1, traffic=0.1)
 
     def assigned(planned, setup, topology, target, batch):
-        return batch * 1e9
+        return batch * 10**9
 
     monkeypatch.setattr(compiling, "devices_of", lambda *_: (CHIPS["v5e"], [None] * 4))
     monkeypatch.setattr(compiling, "make_plan", plan)
@@ -140,10 +140,19 @@ def test_a_batch_that_does_not_divide_is_rounded_up_and_reported(in_this_process
 def test_the_largest_batch_is_compiled_and_nothing_else_that_was_tried(in_this_process, capsys):
     assert compiling.compile_step(setup_of(), "v5e:2x2", None, search=True) == 0
     printed = capsys.readouterr().out
-    assert "batch 1 per device: 13.00 GB" in printed  # the program counts
+    assert "batch 1 per device: 1.00 GB assigned" in printed
     assert "largest batch per device that fits: 4" in printed
     assert in_this_process == [2, 4]
     assert "4 images on each" in printed
+
+
+def test_a_batch_that_was_assigned_but_does_not_fit_with_its_program_is_not_the_answer(
+    in_this_process, capsys
+):
+    setup = setup_of(**{"training.batch_size": 80})
+    assert compiling.compile_step(setup, "v5e:2x2", None, search=True) == 1
+    assert in_this_process == [20, *range(16, 3, -1)]
+    assert capsys.readouterr().out.endswith("largest batch per device that fits: 4\n")
 
 
 def test_a_search_keeps_to_whole_micro_batches(in_this_process, capsys):
