@@ -38,6 +38,14 @@ class Canvas:
             touches = [{"x": x, "y": y} for x, y in at]
             finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": touches})
 
+    def assert_a_finger_marks(self, page, screen):
+        """On a screen so many pixels wide, which the page must fit."""
+        assert page.evaluate("document.documentElement.scrollWidth") <= screen
+        self.swipe(page, *((share, 0.5) for share in (0.3, 0.4, 0.5, 0.6)))
+        marked = self.marked(page)
+        columns = np.nonzero(marked)[1] / marked.shape[1]
+        assert columns.min() < 0.35 and columns.max() > 0.55
+
     def marked(self, page):
         """What is marked, (H, W), bool."""
         height, width, *alpha = page.evaluate(

@@ -20,11 +20,18 @@ PATIENCE = 300_000  # ms, for machines that do much else
 
 
 @dataclasses.dataclass
-class Demo:
-    """A running `madf-jax demo`."""
+class Server:
+    """A process that serves a page."""
 
     process: subprocess.Popen
     url: str
+    temporary: Path
+
+
+@dataclasses.dataclass
+class Demo(Server):
+    """A running `madf-jax demo`."""
+
     weights: Path
 
 
@@ -38,15 +45,14 @@ def weights_file(tmp_path_factory, make_network, make_variables):
 
 
 @pytest.fixture(scope="session")
-def start_demo(weights_file, tmp_path_factory):
-    """Starts the command; what is left running is ended with the tests."""
+def start(tmp_path_factory):
+    """Starts a command that serves; what is left running is ended with the tests."""
     started = []
 
-    def start():
-        command = [sys.executable, "-m", "madf_jax", "demo", f"--weights={weights_file}"]
+    def run(*command):
         temporary = tmp_path_factory.mktemp("temporary")
         process = subprocess.Popen(
-            [*command, "--port=0"],
+            [sys.executable, "-u", *command],
             cwd=ROOT,
             env=os.environ | {"TMPDIR": str(temporary), "JAX_PLATFORMS": "cpu"},
             stdout=subprocess.PIPE,
@@ -54,15 +60,25 @@ def start_demo(weights_file, tmp_path_factory):
             text=True,
         )
         started.append(process)
-        line = process.stdout.readline()
-        assert line.startswith("Ready: "), process.communicate()[1]
-        process.temporary = temporary
-        return Demo(process, line.split()[1], weights_file)
+        return process, temporary
 
-    yield start
+    yield run
     for process in started:
         process.send_signal(signal.SIGKILL)
         process.communicate()
+
+
+@pytest.fixture(scope="session")
+def start_demo(start, weights_file):
+    def run():
+        process, temporary = start(
+            "-m", "madf_jax", "demo", f"--weights={weights_file}", "--port=0"
+        )
+        line = process.stdout.readline()
+        assert line.startswith("Ready: "), process.communicate()[1]
+        return Demo(process, line.split()[1], temporary, weights_file)
+
+    return run
 
 
 @pytest.fixture(scope="session")

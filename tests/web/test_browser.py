@@ -166,10 +166,7 @@ def test_the_keyboard_is_enough(new_page, photo):
 def test_a_finger_on_a_phone_is_enough(new_page, photo, tmp_path):
     page = new_page(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
     open_image(page, photo)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    CANVAS.swipe(page, *((share, 0.5) for share in (0.3, 0.4, 0.5, 0.6)))
-    columns = np.nonzero(CANVAS.marked(page))[1]
-    assert columns.min() < 0.35 * 120 and columns.max() > 0.55 * 120
+    CANVAS.assert_a_finger_marks(page, screen=390)
     page.tap("#fill")
     page.wait_for_function(FILLED)
     assert pixels(download(page, DOWNLOAD, tmp_path)).shape == (90, 120, 3)
@@ -226,9 +223,9 @@ def test_files_of_the_server_can_not_be_read(new_page, demo):
 @pytest.mark.parametrize(("sent", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_it_ends_quietly_and_leaves_nothing(sent, status, start_demo):
     demo = start_demo()
-    assert list(demo.process.temporary.glob("madf_jax_*"))
+    assert list(demo.temporary.glob("madf_jax_*"))
     demo.process.send_signal(sent)
     errors = demo.process.communicate(timeout=PATIENCE / 1000)[1]
     assert demo.process.returncode == status
     assert errors == ("madf-jax: interrupted\n" if sent == signal.SIGINT else "")
-    assert not list(demo.process.temporary.glob("madf_jax_*"))
+    assert not list(demo.temporary.glob("madf_jax_*"))

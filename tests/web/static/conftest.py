@@ -1,27 +1,11 @@
 """The page that paints in the browser itself, served by `madf-jax demo --static`."""
 
-import dataclasses
-import os
-import signal
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
 from madf_jax import weights
 from madf_jax.errors import UserError
 from madf_jax.export.web_runtime import copy_runtime
-from tests.web.conftest import PATIENCE, ROOT
-
-
-@dataclasses.dataclass
-class Server:
-    """A process that serves the page."""
-
-    process: subprocess.Popen
-    url: str
-    temporary: Path | None = None
+from tests.web.conftest import PATIENCE, Server
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -42,30 +26,6 @@ def narrow_weights(tmp_path_factory, make_network, make_variables):
     parameters = variables["params"], variables["batch_stats"]
     weights.save(path, weights.Weights(network, *parameters, metadata={"trained_hole_width": 12.0}))
     return path
-
-
-@pytest.fixture(scope="session")
-def start(tmp_path_factory):
-    """Starts a command that serves; what is left running is ended with the tests."""
-    started = []
-
-    def run(*command):
-        temporary = tmp_path_factory.mktemp("temporary")
-        process = subprocess.Popen(
-            [sys.executable, "-u", *command],
-            cwd=ROOT,
-            env=os.environ | {"TMPDIR": str(temporary), "JAX_PLATFORMS": "cpu"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        started.append(process)
-        return process, temporary
-
-    yield run
-    for process in started:
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
 
 
 @pytest.fixture(scope="session")

@@ -190,10 +190,7 @@ def test_the_keyboard_is_enough(new_page, photo):
 def test_a_finger_on_a_phone_is_enough(new_page, photo, tmp_path):
     page = new_page(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
     open_image(page, photo)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    CANVAS.swipe(page, *((share, 0.5) for share in (0.3, 0.4, 0.5, 0.6)))
-    columns = np.nonzero(CANVAS.marked(page))[1]
-    assert columns.min() < 0.35 * 120 and columns.max() > 0.55 * 120
+    CANVAS.assert_a_finger_marks(page, screen=390)
     page.tap("#fill")
     page.wait_for_selector(FILLED)
     assert pixels(download(page, DOWNLOAD, tmp_path)).shape == (90, 120, 3)
