@@ -36,7 +36,7 @@ def assigned_memory(compile_program: Callable[..., object], *args: Any) -> float
     """
     with tempfile.TemporaryDirectory() as name:
         read_report = functools.partial(_read_report, Path(name))
-        flags = f"--xla_dump_to={name} --xla_dump_hlo_module_re=jit_({_PROGRAMS})"
+        flags = f'--xla_dump_to="{name}" --xla_dump_hlo_module_re=jit_({_PROGRAMS})'
         environment = {
             "XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} {flags}",
             "JAX_ENABLE_COMPILATION_CACHE": "false",  # from there, a program comes without a report

@@ -68,6 +68,13 @@ def test_a_program_of_pmap_is_found():
     assert assigned_memory(compile_mapped) == 2 * 4 * SIDE**2
 
 
+def test_the_directory_of_temporary_files_may_have_a_space(tmp_path, monkeypatch):
+    directory = tmp_path / "temporary files"
+    directory.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(directory))
+    assert assigned_memory(compile_elementwise, 0) == 2 * 4 * SIDE**2
+
+
 def test_a_compiler_that_does_not_report_is_one_line():
     with pytest.raises(UserError, match="without --search"):
         assigned_memory(compile_nothing)
