@@ -1,6 +1,7 @@
 """The command `compile`: prints what a config's training step needs of a device."""
 
 import functools
+from collections.abc import Callable
 
 from madf_jax.config.sections import Setup
 from madf_jax.planning.assignment import assigned_memory
@@ -9,6 +10,8 @@ from madf_jax.planning.isolated import run_in_subprocess
 from madf_jax.planning.plan import Plan, TooLarge, batch_per_device, largest, make_plan
 
 _GB = 1e9
+# Compiles for so many images on each device, or for those of the config; pickles.
+_PlanFor = Callable[[int | None], Plan]
 
 
 def compile_step(
@@ -33,21 +36,26 @@ def compile_step(
         UserError: the topology or the step can't be compiled.
     """
     chip = chip_of(topology, target)
-    plan = _compile_and_print(chip, setup, topology, target, None)
+    plan_for = functools.partial(_make_plan_for, setup, topology, target)
+    plan = _compile_and_print(chip, plan_for, None)
     if search:
-        _search(chip, setup, topology, target, plan)
+        _search(chip, plan_for, setup.training.accumulate_steps, plan)
     return 0 if plan is not None and plan.fits else 1
 
 
-def _search(
-    chip: Chip, setup: Setup, topology: str | None, target: str | None, plan: Plan | None
-) -> None:
-    """Finds the largest batch by the memory that is assigned, and compiles it to see it fit."""
-    parts = setup.training.accumulate_steps
+def _search(chip: Chip, plan_for: _PlanFor, parts: int, plan: Plan | None) -> None:
+    """Finds the largest batch by the memory that is assigned, and compiles it to see it fit.
+
+    Args:
+        chip: the device.
+        plan_for: compiles a batch.
+        parts: that a batch is divided into.
+        plan: of the config's batch, or None if the compiler could not fit it.
+    """
 
     @functools.cache
     def assigned(multiple: int) -> float:
-        memory = assigned_memory(_make_plan_for, setup, topology, target, parts * multiple)
+        memory = assigned_memory(plan_for, parts * multiple)
         print(f"batch {parts * multiple} per device: {memory / _GB:.2f} GB assigned", flush=True)
         return memory
 
@@ -55,19 +63,17 @@ def _search(
     while multiple := largest(assigned, limit):
         batch = parts * multiple
         if plan is None or plan.batch != batch:
-            plan = _compile_and_print(chip, setup, topology, target, batch)
+            plan = _compile_and_print(chip, plan_for, batch)
         if plan is not None and plan.fits:
             break
         limit = assigned(multiple) - 1
     print(f"largest batch per device that fits: {parts * multiple}")
 
 
-def _compile_and_print(
-    chip: Chip, setup: Setup, topology: str | None, target: str | None, batch: int | None
-) -> Plan | None:
+def _compile_and_print(chip: Chip, plan_for: _PlanFor, batch: int | None) -> Plan | None:
     """The plan, or None if the compiler could not fit it."""
     try:
-        plan = run_in_subprocess(_make_plan_for, setup, topology, target, batch)
+        plan = run_in_subprocess(plan_for, batch)
     except TooLarge as error:
         print(f"does not fit in {chip.memory / _GB:.1f} GB: {error}", flush=True)
         return None

@@ -120,7 +120,7 @@ def in_this_process(monkeypatch):
         costs = Costs(1e12, batch * 10**9, 0, 0, 0, 12 * 10**9, seconds=3.0)
         return Plan(chip, len(devices), batch, costs, arithmetic=0.1, traffic=0.1)
 
-    def assigned(planned, setup, topology, target, batch):
+    def assigned(plan_for, batch):
         return batch * 10**9
 
     monkeypatch.setattr(compiling, "devices_of", lambda *_: (CHIPS["v5e"], [None] * 4))
