@@ -77,8 +77,11 @@ def train_for(seconds: float, config: str, platform: str, cache: Path, log: Path
     trained = Training(command, min(seconds, ended - start), **read_heartbeats(text))
     if status in (0, _STOPPED):
         return trained
-    last = (text.strip().splitlines() or [f"status {status}"])[-1]
-    return dataclasses.replace(trained, note=last[:160])
+    if status is None:
+        note = f"its step took longer than {_SAVING_SECONDS} s after it was asked to stop"
+    else:
+        note = (text.strip().splitlines() or [f"status {status}"])[-1][:160]
+    return dataclasses.replace(trained, note=note)
 
 
 def read_heartbeats(text: str) -> dict[str, Any]:
@@ -96,8 +99,8 @@ def read_heartbeats(text: str) -> dict[str, Any]:
     }
 
 
-def _stop(process: subprocess.Popen[bytes], seconds: float) -> tuple[int, float]:
-    """The status, and the time when it was asked to stop or ended by itself."""
+def _stop(process: subprocess.Popen[bytes], seconds: float) -> tuple[int | None, float]:
+    """The status, None if it did not stop; and when it was asked to, or ended by itself."""
     try:
         return process.wait(seconds), time.monotonic()
     except subprocess.TimeoutExpired:
@@ -106,7 +109,7 @@ def _stop(process: subprocess.Popen[bytes], seconds: float) -> tuple[int, float]
         try:
             return process.wait(_SAVING_SECONDS), asked
         except subprocess.TimeoutExpired:
-            return -signal.SIGKILL, asked
+            return None, asked
     finally:
         process.kill()
         process.wait()
