@@ -78,7 +78,7 @@ def train_for(seconds: float, config: str, platform: str, cache: Path, log: Path
     if status in (0, _STOPPED):
         return trained
     if status is None:
-        note = f"its step took longer than {_SAVING_SECONDS} s after it was asked to stop"
+        note = f"it had not ended {_SAVING_SECONDS} s after it was asked to stop"
     else:
         note = (text.strip().splitlines() or [f"status {status}"])[-1][:160]
     return dataclasses.replace(trained, note=note)
@@ -100,7 +100,7 @@ def read_heartbeats(text: str) -> dict[str, Any]:
 
 
 def _stop(process: subprocess.Popen[bytes], seconds: float) -> tuple[int | None, float]:
-    """The status, None if it did not stop; and when it was asked to, or ended by itself."""
+    """The status, None if it had to be killed; and when it was asked to stop or ended by itself."""
     try:
         return process.wait(seconds), time.monotonic()
     except subprocess.TimeoutExpired:
